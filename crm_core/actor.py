@@ -1,0 +1,28 @@
+"""Who acts. Every command and query of the core takes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crm_core.rights import Rights
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in employee, an API token, or the hub itself."""
+
+    id: str | None
+    """User id; None for the hub and for tokens."""
+    name: str
+    roles: frozenset[str]
+    rights: Rights
+    department: frozenset[str] = frozenset()
+    """User ids of the departments below this employee, himself included."""
+
+    @property
+    def is_system(self) -> bool:
+        return self.id is None and "system" in self.roles
+
+
+SYSTEM = Actor(id=None, name="Первая линия", roles=frozenset({"system"}), rights=Rights.everything("system"))
+"""The hub itself: router, timers, robots."""

@@ -1,0 +1,103 @@
+"""The company as configured: calendars, stages, sources, texts, rights. Immutable; made once at start from settings.
+
+What depends on the configuration takes it as an argument, so tests and simulations hand in their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+
+from crm_core.errors import Invalid
+from crm_core.rights import Rights
+from workhours import Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    key: str
+    title: str
+    kind: str = "open"
+    """`open`, `won` or `lost`."""
+    color: str = "blue"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """All conditions that are given must hold; the first rule that fits names the source."""
+
+    key: str
+    label: str
+    when: Mapping[str, str] = field(default_factory=dict)
+    """`channel`, `connector`, `did`, `mailbox`, `community`, `listing`, `page`, `referrer`, `utm_source`, `utm_medium`,
+    `utm_campaign` → a pattern with `*`; letter case does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A field of the lead card, in the order of the card."""
+
+    key: str
+    title: str
+    type: str = "text"
+    """`text`, `textarea`, `choice`, `money`, `date`."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorInfo:
+    """What the core and the router need to know of a configured connector."""
+
+    name: str
+    type: str
+    channel: str
+    title: str
+    queue: str
+    calendar: str
+    can_reply: bool = False
+    can_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Words that go out to customers by themselves; `{next_open}` becomes «в понедельник с 10:00»."""
+
+    closed_subject: str = "Мы получили ваше письмо"
+    closed: str = "Здравствуйте! Сейчас мы не работаем. Мы получили ваше сообщение и ответим {next_open}."
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """Everything about the company that the core, distribution and router decide by."""
+
+    timezone: str
+    language: str
+    calendars: Mapping[str, Calendar]
+    stages: Sequence[Stage]
+    rights: Rights
+    sources: Sequence[SourceRule] = ()
+    fields: Sequence[FieldRule] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Role key → title."""
+    connectors: Mapping[str, ConnectorInfo] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Texts = Texts()
+    default_calendar: str = "office"
+    new_stage: str = "new"
+    work_stage: str = "qualification"
+    spam_stage: str = "spam"
+    response_within: timedelta = timedelta(minutes=15)
+    """Working time in which a customer must have an answer."""
+    callback_within: timedelta = timedelta(minutes=30)
+    """Working time in which a missed call must be called back."""
+
+    def lead_stage(self, key: str) -> Stage:
+        """The stage, or `Invalid` that names those there are."""
+        for stage in self.stages:
+            if stage.key == key:
+                return stage
+        raise Invalid({"stage": f"Стадии «{key}» нет; есть {', '.join(stage.key for stage in self.stages)}"})
+
+    def calendar(self, name: str | None = None) -> Calendar:
+        return self.calendars[name or self.default_calendar]

@@ -1,0 +1,87 @@
+"""The desk: company, queues and the roster of employees, as distribution needs them on every contact.
+
+The roster is read often and changes seldom, so it is kept in memory beside the number that every change of an employee
+or an absence moves on. The number is read in the same transaction: a stale roster is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from crm_core.company import Company
+from crm_core.errors import Invalid
+from crm_core.users import ABSENCES, USERS, Absence, Presence, User
+from distribution.queues import Queue
+from storage import Gt, ReadTx
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Active employees and their absences that are not over yet."""
+
+    number: int
+    users: tuple[User, ...]
+    absences: Mapping[str, tuple[Absence, ...]]
+
+    def absence(self, user_id: str, at: datetime) -> Absence | None:
+        """The absence that covers this moment."""
+        for absence in self.absences.get(user_id, ()):
+            if absence.starts_at <= at < absence.ends_at:
+                return absence
+        return None
+
+
+class Desk:
+    """What every decision of distribution is made with."""
+
+    def __init__(self, company: Company, queues: Mapping[str, Queue]) -> None:
+        self.company = company
+        self.queues = queues
+        self.zone = ZoneInfo(company.timezone)
+        self._roster = Roster(-1, (), {})
+
+    def queue(self, name: str) -> Queue:
+        """The queue, or `Invalid` naming those there are."""
+        try:
+            return self.queues[name]
+        except KeyError:
+            raise Invalid({"queue": f"Очереди «{name}» нет; есть {', '.join(self.queues)}"}) from None
+
+    def roster(self, tx: ReadTx) -> Roster:
+        """Employees as of this transaction."""
+        number = tx.last_number("roster")
+        roster = self._roster
+        if roster.number != number:
+            absences: dict[str, tuple[Absence, ...]] = {}
+            for absence in tx.find(ABSENCES, {"ends_at": Gt(tx.now)}):
+                absences[absence.user_id] = (*absences.get(absence.user_id, ()), absence)
+            users = tuple(user for user in tx.find(USERS) if user.active)
+            roster = self._roster = Roster(number, users, absences)
+        return roster
+
+    def members(self, tx: ReadTx, selectors: tuple[str, ...]) -> list[User]:
+        """Active employees that `role:…`, `department:…` or an email selects, each once, in the order of hiring."""
+        return [user for user in self.roster(tx).users if any(_selects(each, user) for each in selectors)]
+
+    def is_on_shift(self, queue: Queue, user: User, at: datetime) -> bool:
+        """By the calendar of the queue and, when the employee has one, by his own schedule too."""
+        if user.calendar and not self.company.calendar(user.calendar).is_open(at):
+            return False
+        return self.company.calendar(queue.calendar).is_open(at)
+
+
+def _selects(selector: str, user: User) -> bool:
+    kind, _, value = selector.partition(":")
+    if kind == "role" and value:
+        return value in user.roles
+    if kind == "department" and value:
+        return user.department_id == value
+    return selector.lower() == user.email
+
+
+def presence_reason(user: User) -> str | None:
+    """Why presence keeps a contact from this employee, None when he is online."""
+    return {Presence.ONLINE: None, Presence.BREAK: "на перерыве", Presence.OFFLINE: "не в сети"}[user.presence]

@@ -1,0 +1,94 @@
+"""The timer runner: fires what is due, each timer in its own transaction, and sleeps until the next.
+
+One bad timer is postponed with growing pauses and holds up nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from crm_core import tasks
+from crm_core.timers import Handler, Timer, due, fire, next_due, postpone
+from crm_core.users import QUEUE_WAKE
+from distribution.desk import Desk
+from distribution.offers import ESCALATE, OFFER, on_offer_timeout
+from distribution.release import on_escalation, on_queue_wake
+from router.calls import CALL_GUARD, on_call_guard
+from storage import Store, StoreUnavailable, Tx
+
+log = structlog.get_logger("timers")
+
+LOOK_EVERY = 5.0
+"""Seconds between looks when there is no news."""
+
+
+def handlers(desk: Desk) -> dict[str, Handler]:
+    """Every kind of timer there is, with what it does."""
+
+    def with_desk(handler: Callable[[Tx, Desk, Timer], None]) -> Handler:
+        return lambda tx, timer: handler(tx, desk, timer)
+
+    return {
+        OFFER: with_desk(on_offer_timeout),
+        ESCALATE: with_desk(on_escalation),
+        QUEUE_WAKE: with_desk(on_queue_wake),
+        CALL_GUARD: with_desk(on_call_guard),
+        tasks.DUE: tasks.on_due,
+    }
+
+
+class Clockwork:
+    """Runs the timers of one store; several may run beside each other."""
+
+    def __init__(self, store: Store, handlers: Mapping[str, Handler]) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        stop = self._store.listen(lambda touched: self._news.set() if "timers" in touched else None)
+        try:
+            while True:
+                self._news.clear()
+                try:
+                    busy = await self.fire_due()
+                    pause = 0.0 if busy else await self._pause()
+                except StoreUnavailable as error:
+                    log.error("store unavailable", error=str(error))
+                    pause = LOOK_EVERY
+                if pause:
+                    await self._wait(pause)
+        finally:
+            stop()
+
+    async def _pause(self) -> float:
+        moment, now = await self._store.read(lambda tx: (next_due(tx), tx.now))
+        if moment is None:
+            return LOOK_EVERY
+        return min(LOOK_EVERY, max(0.001, (moment - now).total_seconds()))
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def fire_due(self) -> int:
+        """Fire what is due now, oldest first; the number of timers looked at."""
+        timers = await self._store.read(due)
+        for timer in timers:
+            await self._fire(timer)
+        return len(timers)
+
+    async def _fire(self, timer: Timer) -> None:
+        try:
+            await self._store.write(fire, timer.id, self._handlers)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("timer failed", timer=timer.kind)
+            await self._store.write(postpone, timer.id, f"{type(error).__name__}: {error}")

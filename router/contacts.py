@@ -1,0 +1,105 @@
+"""Letters, messages, forms and orders: from the screened contact to a distributed lead."""
+
+from __future__ import annotations
+
+from connectors.contract import InboundKind
+from crm_core import tasks
+from crm_core.actor import SYSTEM
+from crm_core.decisions import explain
+from crm_core.leads import Lead
+from crm_core.timeline import File, ItemKind, TimelineItem, add
+from crm_core.users import USERS
+from distribution.offers import own, place
+from router.context import Contact, Outcome
+from router.decide import decide
+from router.hours import answer_when_closed, reply_address
+from router.identify import identify
+
+_KINDS = {
+    InboundKind.MESSAGE: ItemKind.MESSAGE,
+    InboundKind.MAIL: ItemKind.MAIL,
+    InboundKind.FORM: ItemKind.FORM,
+    InboundKind.ORDER: ItemKind.ORDER,
+    InboundKind.CALLBACK: ItemKind.CALLBACK,
+}
+
+
+def process_contact(contact: Contact) -> Outcome:
+    """Identify, decide, record, answer when closed, distribute."""
+    contact.person, steps, _ = identify(contact.tx, contact.inbound.sender, contact.inbound.id)
+    contact.steps += steps
+    lead = decide(contact)
+    _record(contact, lead)
+    answer_when_closed(contact)
+    lead = hand_out(contact, lead)
+    if contact.inbound.kind is InboundKind.CALLBACK:
+        ask_callback(contact, lead, "Просит перезвонить")
+    explain(
+        contact.tx,
+        contact.rule,
+        contact.steps[-1],
+        lead_id=lead.id,
+        person_id=lead.person_id,
+        inbound_id=contact.inbound.id,
+        steps=tuple(contact.steps),
+    )
+    return Outcome(rule=contact.rule, lead_id=lead.id, person_id=lead.person_id)
+
+
+def hand_out(contact: Contact, lead: Lead) -> Lead:
+    """Distribute a lead that is in nobody's hands and not already waiting."""
+    if lead.owner_id and contact.rule != "continue_open_lead" and contact.inbound.owner_id:
+        owner = contact.tx.require(USERS, lead.owner_id)
+        return own(contact.tx, contact.desk, lead, owner, SYSTEM, "own", f"Личный ящик: {owner.name}")
+    if lead.owner_id or lead.offered_to or lead.waiting or lead.on_call or not lead.open:
+        return lead
+    return place(contact.tx, contact.desk, lead)
+
+
+def ask_callback(contact: Contact, lead: Lead, title: str) -> None:
+    """Leave a task to call back, due within the configured working time (after the opening when closed)."""
+    tx, company, person = contact.tx, contact.desk.company, contact.person
+    if person is None or not person.phones:
+        contact.steps.append("Перезвонить нельзя: номера нет")
+        return
+    calendar = company.calendar(contact.desk.queue(lead.queue).calendar)
+    deadline = calendar.add(tx.now, company.callback_within)
+    who = f"{person.name}, {person.phones[0]}" if person.name else person.phones[0]
+    tasks.open_callback(
+        tx,
+        person_id=person.id,
+        lead_id=lead.id,
+        phone=person.phones[0],
+        deadline=deadline,
+        title=f"{title}: {who}",
+        queue=lead.queue,
+        responsible_id=lead.owner_id,
+    )
+
+
+def _record(contact: Contact, lead: Lead) -> TimelineItem:
+    inbound, mail = contact.inbound, contact.inbound.mail
+    item = TimelineItem(
+        id="tl_" + inbound.id,
+        kind=_KINDS[inbound.kind],
+        at=contact.tx.now,
+        lead_id=lead.id,
+        person_id=contact.person.id if contact.person else lead.person_id,
+        channel=inbound.channel,
+        connector=inbound.connector,
+        direction="in",
+        author=contact.person.name if contact.person else None,
+        text=inbound.text,
+        subject=inbound.subject,
+        html=mail.html if mail else None,
+        attachments=tuple(
+            File(id=a.blob, name=a.name, type=a.type, size=a.size, content_id=a.content_id) for a in inbound.attachments
+        ),
+        fields={key: value for key, value in inbound.fields.items() if not key.startswith("_")},
+        inbound_id=inbound.id,
+        message_id=mail.message_id if mail else None,
+        references=mail.references if mail else (),
+        conversation=inbound.conversation,
+        address=reply_address(contact),
+    )
+    return add(contact.tx, item, owners=(lead.owner_id, lead.offered_to))

@@ -1,0 +1,131 @@
+"""Which lead a contact belongs to: the person's open one, a repeat of a former one, or a new one.
+
+The store allows one open lead per person, so ten messages through three channels in ten seconds are one lead whatever
+the order in which they are handled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.contract import Inbound, InboundKind
+from crm_core.leads import LEADS, Lead, announce, last_lead_of, open_lead_of
+from crm_core.people import PEOPLE, Person
+from crm_core.timeline import TIMELINE
+from crm_core.users import USERS
+from router import normalize
+from router.context import Contact
+from router.sources import source_of
+
+
+def decide(contact: Contact, *, on_call: str | None = None) -> Lead:
+    """Find or create the lead of this contact; sets `contact.lead` and `contact.rule`."""
+    person = contact.person
+    lead = open_lead_of(contact.tx, person.id) if person else None
+    if lead is None and (lead := _lead_of_thread(contact)) is not None:
+        contact.steps.append("Письмо продолжает переписку открытого лида")
+    if lead is not None:
+        contact.rule = "continue_open_lead"
+        contact.steps.append(f"Продолжает открытый лид № {lead.number}")
+        contact.lead = _continue(contact, lead, on_call)
+        return contact.lead
+    former = last_lead_of(contact.tx, person.id) if person and person.leads else None
+    contact.rule = "repeat_lead" if former else "new_lead"
+    contact.steps.append(f"Повторное обращение: прошлый лид № {former.number}" if former else "Новый лид")
+    contact.lead = _create(contact, former, on_call)
+    return contact.lead
+
+
+def _lead_of_thread(contact: Contact) -> Lead | None:
+    """The open lead whose letter this one answers, also when the answer comes from another address."""
+    mail = contact.inbound.mail
+    if mail is None:
+        return None
+    for message_id in dict.fromkeys([mail.in_reply_to, *reversed(mail.references)]):
+        item = contact.tx.first(TIMELINE, {"message_id": message_id}) if message_id else None
+        if item is not None and item.lead_id:
+            lead = contact.tx.get(LEADS, item.lead_id)
+            if lead is not None and lead.open:
+                return lead
+    return None
+
+
+def _continue(contact: Contact, lead: Lead, on_call: str | None) -> Lead:
+    tx, inbound = contact.tx, contact.inbound
+    changes: dict[str, Any] = {
+        "last_touch": source_of(contact.desk.company, inbound),
+        "last_activity_at": tx.now,
+        "updated_at": tx.now,
+        "unread": lead.unread + 1,
+        "fields": {**card_fields(inbound), **lead.fields},
+    }
+    if on_call and lead.owner_id is None and not lead.offered_to and not lead.waiting:
+        changes["on_call"] = on_call
+    owner = tx.get(USERS, lead.owner_id) if lead.owner_id else None
+    if owner is not None and not owner.active:
+        changes["owner_id"] = None
+        contact.steps.append(f"Ответственный {owner.name} отключён: лид распределяется заново")
+    lead = tx.update(LEADS, lead, **changes)
+    announce(tx, lead, "contact", {"channel": inbound.channel})
+    return lead
+
+
+def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
+    tx, inbound, company, person = contact.tx, contact.inbound, contact.desk.company, contact.person
+    info = company.connectors.get(inbound.connector)
+    queue = info.queue if info else next(iter(contact.desk.queues))
+    source = source_of(company, inbound)
+    calendar = company.calendar(contact.desk.queue(queue).calendar)
+    lead = Lead(
+        id=tx.new_id("lead_"),
+        number=tx.next_number("lead"),
+        title=title_of(inbound, person),
+        stage=company.new_stage,
+        stage_since=tx.now,
+        person_id=person.id if person else None,
+        company=person.company if person else None,
+        source=source,
+        first_touch=former.first_touch if former else source,
+        last_touch=source,
+        queue=queue,
+        owner_id=inbound.owner_id,
+        waiting_since=tx.now,
+        due_at=calendar.add(tx.now, company.response_within),
+        repeat_of=former.id if former else None,
+        preferred_id=(person.former_owner_id or former.owner_id) if person and former else None,
+        on_call=on_call,
+        fields=card_fields(inbound),
+        unread=1,
+        last_activity_at=tx.now,
+        created_at=tx.now,
+        updated_at=tx.now,
+    )
+    tx.insert(LEADS, lead)
+    if person is not None:
+        contact.person = tx.update(PEOPLE, person, leads=person.leads + 1)
+    announce(tx, lead, "created", {"channel": inbound.channel})
+    return lead
+
+
+_PREFIX = {
+    InboundKind.FORM: "Заявка с сайта",
+    InboundKind.CALL: "Звонок",
+    InboundKind.CALLBACK: "Обратный звонок",
+    InboundKind.ORDER: "Заказ",
+}
+
+
+def title_of(inbound: Inbound, person: Person | None) -> str:
+    """A lead's first title: what it is and from whom."""
+    if inbound.kind is InboundKind.MAIL and (subject := normalize.name(inbound.subject)):
+        return subject
+    who = (person.name or next(iter((*person.phones, *person.emails)), None)) if person else "номер скрыт"
+    return f"{_PREFIX.get(inbound.kind, 'Сообщение')}: {who or 'без имени'}"
+
+
+def card_fields(inbound: Inbound) -> dict[str, str]:
+    """What the channel asked besides the contact itself, for the card; names that start with `_` are for the hub."""
+    fields = {key: value for key, value in inbound.fields.items() if value and not key.startswith("_")}
+    if equipment := fields.pop("equipment", None):
+        fields["equipment_category"] = equipment
+    return fields

@@ -1,0 +1,144 @@
+"""The journal: every inbound that was ever acknowledged, and what became of it.
+
+`(connector, external_id)` makes the id, so a redelivery finds its own record. A pending record is claimed by moving
+`available_at` into the future (the lease) and counting the attempt, before it is handled: a record that kills the
+process is counted too, and goes to the quarantine after `MAX_ATTEMPTS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors import cursors
+from connectors.contract import Inbound, Receipt
+from crm_core.access import check
+from crm_core.actor import Actor
+from crm_core.audit import record as audit
+from crm_core.changes import tell
+from crm_core.errors import Conflict, Missing
+from crm_core.rights import Action
+from storage import Collection, Entity, Index, Lte, ReadTx, Tx, UniqueViolation
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
+
+
+class JournalRecord(Entity, frozen=True, kw_only=True):
+    """`id` is that of the inbound."""
+
+    inbound: Inbound
+    connector: str
+    state: str = "pending"
+    """`pending`, `done`, `ignored`, `quarantined`, `discarded`."""
+    pending: bool = True
+    available_at: datetime
+    received_at: datetime
+    attempts: int = 0
+    done_at: datetime | None = None
+    rule: str | None = None
+    lead_id: str | None = None
+    person_id: str | None = None
+    error: str | None = None
+
+
+JOURNAL = Collection(
+    "journal",
+    JournalRecord,
+    [
+        Index("available_at", where={"pending": True}),
+        Index("received_at"),
+        Index("state", "received_at"),
+        Index("connector", "received_at"),
+    ],
+)
+
+
+def accept(tx: Tx, inbounds: Sequence[Inbound], cursor: tuple[str, Any] | None = None) -> list[Receipt]:
+    """Write the inbounds down, with the connector's cursor; those known already are reported as duplicates."""
+    receipts = []
+    for later, inbound in zip(range(len(inbounds) - 1, -1, -1), inbounds, strict=True):
+        # Microseconds apart, so that what came together is handled in the order in which it came.
+        moment = tx.now - timedelta(microseconds=later)
+        record = JournalRecord(
+            id=inbound.id, inbound=inbound, connector=inbound.connector, available_at=moment, received_at=moment
+        )
+        try:
+            tx.insert(JOURNAL, record)
+        except UniqueViolation:
+            receipts.append(Receipt(id=record.id, duplicate=True))
+        else:
+            receipts.append(Receipt(id=record.id, duplicate=False))
+    if cursor is not None and inbounds:
+        cursors.save(tx, inbounds[0].connector, *cursor)
+    return receipts
+
+
+def claim(tx: Tx, limit: int) -> list[str]:
+    """Take the oldest pending records for `LEASE`; the ids, oldest first."""
+    ready = tx.find(JOURNAL, {"pending": True, "available_at": Lte(tx.now)}, sort="available_at", limit=limit)
+    claimed = []
+    for record in ready:
+        if record.attempts >= MAX_ATTEMPTS:
+            quarantine(tx, record, record.error or "обработка обрывалась вместе с процессом")
+            continue
+        tx.update(JOURNAL, record, available_at=tx.now + LEASE, attempts=record.attempts + 1)
+        claimed.append(record.id)
+    return claimed
+
+
+def next_pending(tx: ReadTx) -> datetime | None:
+    """When the next pending record becomes available."""
+    first = tx.first(JOURNAL, {"pending": True}, sort="available_at")
+    return first.available_at if first else None
+
+
+def fail(tx: Tx, record_id: str, error: str) -> None:
+    """Handling failed: try again after a pause that doubles, or give up into the quarantine."""
+    record = tx.get(JOURNAL, record_id)
+    if record is None or not record.pending:
+        return
+    if record.attempts >= MAX_ATTEMPTS:
+        quarantine(tx, record, error)
+    else:
+        pause = timedelta(milliseconds=100 * 4**record.attempts)
+        tx.update(JOURNAL, record, available_at=tx.now + pause, error=error[:1000])
+
+
+def quarantine(tx: Tx, record: JournalRecord, error: str) -> None:
+    """Out of the way, visible to ops, with its reason."""
+    tx.update(JOURNAL, record, state="quarantined", pending=False, error=error[:1000], done_at=tx.now)
+    tell(tx, "quarantine", record.id, "added")
+
+
+def list_journal(
+    tx: ReadTx, actor: Actor, where: dict[str, Any], *, limit: int = 50, after: str | None = None
+) -> list[JournalRecord]:
+    """Records that match, newest first."""
+    check(actor, "journal", Action.READ)
+    return tx.find(JOURNAL, where, sort="-received_at", limit=limit, after=after)
+
+
+def replay(tx: Tx, actor: Actor, record_id: str) -> JournalRecord:
+    """Handle a quarantined record again, after whatever was wrong has been mended."""
+    record = _quarantined(tx, actor, record_id)
+    audit(tx, actor, "journal", record_id, "replayed")
+    return tx.update(JOURNAL, record, state="pending", pending=True, attempts=0, available_at=tx.now, done_at=None)
+
+
+def discard(tx: Tx, actor: Actor, record_id: str) -> JournalRecord:
+    """Give a quarantined record up for good; it stays in the journal."""
+    record = _quarantined(tx, actor, record_id)
+    audit(tx, actor, "journal", record_id, "discarded")
+    return tx.update(JOURNAL, record, state="discarded")
+
+
+def _quarantined(tx: ReadTx, actor: Actor, record_id: str) -> JournalRecord:
+    check(actor, "journal", Action.MANAGE)
+    record = tx.get(JOURNAL, record_id)
+    if record is None:
+        raise Missing("Такой записи в журнале нет")
+    if record.state != "quarantined":
+        raise Conflict(f"Запись не в карантине, а в состоянии «{record.state}»")
+    return record

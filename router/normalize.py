@@ -1,0 +1,67 @@
+"""Phones to E.164, emails to lower case, names without noise.
+
+Plain Russian numbers, nearly all there are, are recognised by their digits; everything else is left to phonenumbers.
+An extension is kept in the form of RFC 3966: `+74951234567;ext=12`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import phonenumbers
+
+from connectors.contract import Sender
+from crm_core.people import IdentityKind
+
+_NOISE = re.compile(r"[\s().\-–—\u00a0\u2011]+")
+_RUSSIAN = re.compile(r"(?:\+7|7|8)([3489]\d{9})")
+_BARE_MOBILE = re.compile(r"9\d{9}")
+_EMAIL = re.compile(r"[^\s@<>\"',;:\\]{1,64}@(?:[^\s@<>\"',;:\\.]+\.)+[^\s@<>\"',;:\\.]{2,63}")
+
+
+@lru_cache(maxsize=4096)
+def phone(text: str, region: str = "RU") -> str | None:
+    """E.164 of a possible public number, or None. `8 (916) 123-45-67` → `+79161234567`."""
+    digits = _NOISE.sub("", text[:64])
+    if found := _RUSSIAN.fullmatch(digits):
+        return "+7" + found.group(1)
+    if _BARE_MOBILE.fullmatch(digits):
+        return "+7" + digits
+    try:
+        number = phonenumbers.parse(text[:64], region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{plain};ext={number.extension}" if number.extension else plain
+
+
+def email(text: str) -> str | None:
+    """Lower case without surrounding noise, or None when it is no address."""
+    address = unicodedata.normalize("NFC", text).strip().strip("<>").lower()
+    return address if len(address) <= 254 and _EMAIL.fullmatch(address) else None
+
+
+def name(text: str | None) -> str | None:
+    """One line, single spaces, no control characters, at most 200 characters; None when nothing is left."""
+    if not text:
+        return None
+    clean = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text[:1000])
+    return " ".join(clean.split())[:200] or None
+
+
+def identities(sender: Sender) -> list[tuple[IdentityKind, str]]:
+    """Everything by which this sender can be recognised, strongest first, each once."""
+    found: dict[tuple[IdentityKind, str], None] = {}
+    for text in sender.phones:
+        if value := phone(text):
+            found[(IdentityKind.PHONE, value)] = None
+    for text in sender.emails:
+        if value := email(text):
+            found[(IdentityKind.EMAIL, value)] = None
+    for account in sender.messengers:
+        found[(IdentityKind.MESSENGER, f"{account.network}:{account.id}")] = None
+    return list(found)

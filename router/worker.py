@@ -1,0 +1,90 @@
+"""The worker: claims journal records and hands each to the store, many at a time, each in its own transaction.
+
+News of a commit wakes it; besides, it looks by itself, so that lost news costs time and never a contact. A record that
+fails is tried again with growing pauses and then quarantined; the next ones go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from distribution.desk import Desk
+from router.context import Outcome
+from router.journal import claim, fail, next_pending
+from router.process import handle
+from storage import Store, StoreUnavailable
+
+log = structlog.get_logger("router")
+
+BATCH = 64
+LOOK_EVERY = 2.0
+"""Seconds between looks when there is no news."""
+
+
+class Router:
+    """One router worker; several may run on one store."""
+
+    def __init__(
+        self, store: Store, desk: Desk, handled: Callable[[str, str], None] = lambda rule, channel: None
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._handled = handled
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        stop = self._store.listen(lambda touched: self._news.set() if "journal" in touched else None)
+        try:
+            while True:
+                self._news.clear()
+                try:
+                    busy = await self.work_once()
+                    pause = LOOK_EVERY if busy else await self._pause()
+                except StoreUnavailable as error:
+                    log.error("store unavailable", error=str(error))
+                    busy, pause = 0, LOOK_EVERY
+                if not busy:
+                    await self._wait(pause)
+        finally:
+            stop()
+
+    async def _pause(self) -> float:
+        moment = await self._store.read(lambda tx: (next_pending(tx), tx.now))
+        if moment[0] is None:
+            return LOOK_EVERY
+        return min(LOOK_EVERY, max(0.01, (moment[0] - moment[1]).total_seconds()))
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def work_once(self) -> int:
+        """Claim and handle one batch; the number of records it held."""
+        claimed = await self._store.write(claim, BATCH)
+        await asyncio.gather(*(self._handle(record_id) for record_id in claimed))
+        return len(claimed)
+
+    async def _handle(self, record_id: str) -> None:
+        try:
+            outcome: Outcome | None = await self._store.write(handle, self._desk, record_id)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("contact failed", inbound=record_id)
+            await self._store.write(fail, record_id, f"{type(error).__name__}: {error}")
+            return
+        if outcome is not None:
+            log.info(
+                "contact handled",
+                inbound=record_id,
+                rule=outcome.rule,
+                lead=outcome.lead_id,
+                ignored=outcome.ignored,
+            )
+            self._handled(outcome.rule, "")

@@ -1,0 +1,218 @@
+"""A transaction over one SQLite connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from storage.collection import Collection, Entity
+from storage.errors import NotFound, QueryError, StorageError, StoreUnavailable, UniqueViolation, VersionConflict
+from storage.ids import IdSource
+from storage.query import Filter, Measure
+from storage.sqlite.compile import (
+    after_clause,
+    direction_of,
+    encode_cursor,
+    group_clause,
+    measure_clause,
+    order_clause,
+    where_clause,
+)
+from storage.sqlite.errors import FATAL, translate
+
+E = TypeVar("E", bound=Entity)
+
+
+class SqliteReadTx:
+    """Reads; see `storage.port.ReadTx`."""
+
+    __slots__ = ("_db", "failure", "now", "over")
+
+    def __init__(self, db: apsw.Connection, now: datetime) -> None:
+        self._db = db
+        self.now = now
+        self.failure: StorageError | None = None
+        """What broke the whole transaction: it must not be committed, even when the function went on."""
+        self.over = False
+        """The function has ended: its transaction is not its own any more."""
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """Run one statement to its end. What SQLite says comes out as an error of the port."""
+        if self.over:
+            raise StorageError("the transaction is over: use it only inside the function")
+        if not self._db.in_transaction and self.failure is None:
+            self.failure = StoreUnavailable("SQLite has rolled the transaction back")
+        if self.failure is not None:
+            raise self.failure
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except apsw.ConstraintError:
+            raise
+        except Exception as error:
+            failure = translate(error)
+            if isinstance(error, FATAL):
+                self.failure = failure
+            raise failure from error
+
+    def get(self, collection: Collection[E], id: str) -> E | None:
+        rows = self._rows(f'SELECT _doc FROM "{collection.name}" WHERE id = ?', (id,))
+        return collection.decode(rows[0][0]) if rows else None
+
+    def require(self, collection: Collection[E], id: str) -> E:
+        found = self.get(collection, id)
+        if found is None:
+            raise NotFound(collection.name, id)
+        return found
+
+    def find(
+        self,
+        collection: Collection[E],
+        where: Filter = {},  # noqa: B006 - never changed
+        *,
+        sort: str = "id",
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> list[E]:
+        sql, values = where_clause(collection, where)
+        if after is not None:
+            behind, more = after_clause(collection, sort, after)
+            sql, values = f"({sql}) AND {behind}", values + more
+        query = f'SELECT _doc FROM "{collection.name}" WHERE {sql} ORDER BY {order_clause(collection, sort)}'
+        if limit is not None:
+            query += " LIMIT ?"
+            values.append(_checked(limit))
+        decode = collection.decode
+        return [decode(row[0]) for row in self._rows(query, values)]
+
+    def first(self, collection: Collection[E], where: Filter = {}, *, sort: str = "id") -> E | None:  # noqa: B006
+        found = self.find(collection, where, sort=sort, limit=1)
+        return found[0] if found else None
+
+    def cursor_after(self, collection: Collection[E], last: E, sort: str = "id") -> str:
+        field, _ = direction_of(sort)
+        if field in ("id", "version"):
+            return encode_cursor(getattr(last, field), last.id)
+        getter = collection.getters[collection.columns.index(collection.require(field))]
+        return encode_cursor(getter(last), last.id)
+
+    def count(self, collection: Collection[E], where: Filter = {}, *, limit: int | None = None) -> int:  # noqa: B006
+        sql, values = where_clause(collection, where)
+        query = f'SELECT COUNT(*) FROM "{collection.name}" WHERE {sql}'
+        if limit is not None:
+            query = f'SELECT COUNT(*) FROM (SELECT 1 FROM "{collection.name}" WHERE {sql} LIMIT ?)'
+            values.append(_checked(limit))
+        return int(self._rows(query, values)[0][0])
+
+    def aggregate(
+        self,
+        collection: Collection[E],
+        *,
+        by: Sequence[str],
+        measures: Sequence[Measure],
+        where: Filter = {},  # noqa: B006
+    ) -> list[tuple[Any, ...]]:
+        if not by and not measures:
+            raise QueryError("an aggregate needs something to group by or to measure")
+        condition, values = where_clause(collection, where)
+        groups = [group_clause(collection, field) for field in by]
+        selected = groups + [measure_clause(collection, measure) for measure in measures]
+        query = f'SELECT {", ".join(sql for sql, _ in selected)} FROM "{collection.name}" WHERE {condition}'
+        if groups:
+            names = ", ".join(sql for sql, _ in groups)
+            query += f" GROUP BY {names} ORDER BY {names}"
+        restore = [each for _, each in selected]
+        return [
+            tuple(back(value) for back, value in zip(restore, row, strict=True)) for row in self._rows(query, values)
+        ]
+
+    def last_number(self, name: str) -> int:
+        row = self._db.execute("SELECT value FROM _counters WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+
+class SqliteTx(SqliteReadTx):
+    """Reads and writes; see `storage.port.Tx`. Lives inside a savepoint of the writer thread."""
+
+    __slots__ = ("_ids", "touched")
+
+    def __init__(self, db: apsw.Connection, now: datetime, ids: IdSource) -> None:
+        super().__init__(db, now)
+        self._ids = ids
+        self.touched: set[str] = set()
+
+    def new_id(self, prefix: str = "") -> str:
+        return prefix + self._ids.new(self.now)
+
+    def insert(self, collection: Collection[E], entity: E) -> E:
+        stored, document, columns = collection.encode(entity)
+        values = [stored.id, stored.version, document, *columns]
+        try:
+            self._rows(_insert_sql(collection.name, collection.columns), values)
+        except apsw.ConstraintError as error:
+            raise violation(collection, error) from error
+        self.touched.add(collection.name)
+        return stored
+
+    def replace(self, collection: Collection[E], entity: E) -> E:
+        stored, document, columns = collection.encode(msgspec.structs.replace(entity, version=entity.version + 1))
+        values = [stored.version, document, *columns, entity.id, entity.version]
+        try:
+            self._rows(_replace_sql(collection.name, collection.columns), values)
+        except apsw.ConstraintError as error:
+            raise violation(collection, error) from error
+        if not self._db.changes():
+            raise self._lost(collection, entity)
+        self.touched.add(collection.name)
+        return stored
+
+    def update(self, collection: Collection[E], entity: E, **changes: Any) -> E:
+        if all(getattr(entity, field) == value for field, value in changes.items()):
+            return entity
+        return self.replace(collection, msgspec.structs.replace(entity, **changes))
+
+    def delete(self, collection: Collection[E], entity: E) -> None:
+        self._rows(f'DELETE FROM "{collection.name}" WHERE id = ? AND version = ?', (entity.id, entity.version))
+        if not self._db.changes():
+            raise self._lost(collection, entity)
+        self.touched.add(collection.name)
+
+    def next_number(self, name: str) -> int:
+        rows = self._rows(
+            "INSERT INTO _counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+            (name,),
+        )
+        return int(rows[0][0])
+
+    def _lost(self, collection: Collection[E], entity: E) -> StorageError:
+        if self.get(collection, entity.id) is None:
+            return NotFound(collection.name, entity.id)
+        return VersionConflict(collection.name, entity.id, entity.version)
+
+
+def _checked(limit: int) -> int:
+    if limit < 0:
+        raise QueryError("a limit is not negative")
+    return limit
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+    names = "".join(f', "{name}"' for name in columns)
+    return f'INSERT INTO "{table}" (id, version, _doc{names}) VALUES (?, ?, ?{", ?" * len(columns)})'
+
+
+@lru_cache(maxsize=256)
+def _replace_sql(table: str, columns: tuple[str, ...]) -> str:
+    names = "".join(f', "{name}" = ?' for name in columns)
+    return f'UPDATE "{table}" SET version = ?, _doc = ?{names} WHERE id = ? AND version = ?'
+
+
+def violation(collection: Collection[Any], error: apsw.ConstraintError) -> UniqueViolation:
+    """SQLite names the columns: «UNIQUE constraint failed: leads.person_id»."""
+    fields = str(error).rpartition(": ")[2].replace(f"{collection.name}.", "")
+    return UniqueViolation(collection.name, fields)
