@@ -3,8 +3,9 @@
     BEGIN IMMEDIATE; for each waiting function: SAVEPOINT, run, RELEASE (or ROLLBACK TO when it raised); COMMIT
 
 A power cut loses nothing that was answered, because nobody is answered before the commit; and the cost of flushing the
-disk is shared by all who wait. A batch stops taking functions after `SLICE` seconds, so that a short write never waits
-long behind a crowd. When the commit fails, every function of the batch fails with `StoreUnavailable`.
+disk is shared by all who wait. Functions run in the order of their arrival. A batch stops taking them after `SLICE`
+seconds, so that the first of a crowd is answered before the last has run. When the commit fails, every function of the
+batch fails with `StoreUnavailable`.
 
 The log (WAL) is written back after the answers are out, never inside a commit. Readers that overlap without a gap keep
 the log from starting over; when it has grown too long the writer waits a moment for them to leave it.

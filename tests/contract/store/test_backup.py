@@ -1,0 +1,68 @@
+"""A copy of a working store: consistent, whole, with every file that its documents name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from storage import ReadTx, StorageError, Store, Tx
+from tests.contract.store.conftest import Engine
+from tests.contract.store.models import ITEMS, SEATS, Seat, add_item
+
+
+async def test_a_backup_during_writes_is_consistent_and_has_every_file(
+    engine: Engine, store: Store, tmp_path: Path
+) -> None:
+    stop = asyncio.Event()
+
+    def pair(tx: Tx, blob: str) -> None:
+        number = tx.next_number("pair")
+        add_item(tx, order=number, payload=blob)
+        tx.insert(SEATS, Seat(id=f"s{number}"))
+
+    async def writer() -> None:
+        while not stop.is_set():
+            blob, _ = await store.blobs.put(os.urandom(500))
+            await store.write(pair, blob)
+
+    writers = [asyncio.create_task(writer()) for _ in range(4)]
+    counts = []
+    for number in range(3):
+        await asyncio.sleep(0.05)
+        await store.backup(tmp_path / f"copy{number}")
+        counts.append(await check(engine, tmp_path / f"copy{number}"))
+    stop.set()
+    await asyncio.gather(*writers)
+    assert 0 < counts[0] < counts[1] < counts[2]
+
+
+async def check(engine: Engine, folder: Path) -> int:
+    """The number of pairs in a copy in which nothing is missing."""
+
+    def look(tx: ReadTx) -> tuple[list[int], int, list[str]]:
+        items = tx.find(ITEMS, sort="order")
+        return [item.order for item in items], tx.count(SEATS), [item.payload for item in items]
+
+    copy = engine.open(folder=folder)
+    numbers, seats, blobs = await copy.read(look)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert seats == len(numbers)
+    for blob in blobs:
+        assert len(await copy.blobs.get(blob)) == 500
+    assert await copy.write(lambda tx: tx.next_number("pair")) == len(numbers) + 1
+    return len(numbers)
+
+
+async def test_a_backup_needs_an_empty_folder(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("not ours")
+    with pytest.raises(StorageError, match="not empty"):
+        await store.backup(tmp_path)
+
+
+async def test_size_grows_with_what_is_stored(store: Store) -> None:
+    before = store.size()
+    await store.write(lambda tx: [add_item(tx, payload="x" * 10_000) for _ in range(100)])
+    assert store.size() > before + 900_000
