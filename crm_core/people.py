@@ -46,9 +46,6 @@ class Person(Entity, frozen=True, kw_only=True):
     messengers: tuple[MessengerAccount, ...] = ()
     former_owner_id: str | None = None
     """Who led the last lead of this person."""
-    leads: int = 0
-    """How many leads this person ever had."""
-    robot_mail: int = 0
     created_at: datetime
     last_activity_at: datetime
 

@@ -65,7 +65,8 @@ def _give(
     """Offer, or hand over at once where the queue has no offer step."""
     why = "прежний ответственный" if user.id in sticky else f"стратегия {queue.strategy}"
     common: dict[str, Any] = {"waiting": False, "waiting_since": lead.waiting_since or tx.now}
-    timers.cancel(tx, ESCALATE, lead.id)
+    if lead.waiting:
+        timers.cancel(tx, ESCALATE, lead.id)
     if not queue.accept_within:
         text = f"Назначен: {user.name} ({why})"
         lead = tx.update(LEADS, lead, owner_id=user.id, accepted_at=tx.now, **common)

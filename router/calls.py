@@ -78,7 +78,7 @@ def _begin(contact: Contact, facts: CallFacts, record_id: str) -> CallRecord:
         request_id=facts.request_id,
     )
     if facts.direction is CallDirection.IN:
-        contact.person, steps, _ = identify(tx, contact.inbound.sender, contact.inbound.id)
+        contact.person, steps, contact.is_new_person = identify(tx, contact.inbound.sender, contact.inbound.id)
         contact.steps += steps
         lead = decide(contact, on_call=record_id)
         if lead.on_call:

@@ -26,7 +26,7 @@ _KINDS = {
 
 def process_contact(contact: Contact) -> Outcome:
     """Identify, decide, record, answer when closed, distribute."""
-    contact.person, steps, _ = identify(contact.tx, contact.inbound.sender, contact.inbound.id)
+    contact.person, steps, contact.is_new_person = identify(contact.tx, contact.inbound.sender, contact.inbound.id)
     contact.steps += steps
     lead = decide(contact)
     _record(contact, lead)

@@ -20,6 +20,8 @@ class Contact:
     inbound: Inbound
     steps: list[str] = field(default_factory=list)
     person: Person | None = None
+    is_new_person: bool = False
+    """Nothing can be known of him yet, so nothing is looked up."""
     lead: Lead | None = None
     rule: str = ""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors.contract import Inbound, InboundKind
 from crm_core.leads import LEADS, Lead, announce, last_lead_of, open_lead_of
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person
 from crm_core.timeline import TIMELINE
 from crm_core.users import USERS
 from router import normalize
@@ -20,7 +20,7 @@ from router.sources import source_of
 
 def decide(contact: Contact, *, on_call: str | None = None) -> Lead:
     """Find or create the lead of this contact; sets `contact.lead` and `contact.rule`."""
-    person = contact.person
+    person = None if contact.is_new_person else contact.person
     lead = open_lead_of(contact.tx, person.id) if person else None
     if lead is None and (lead := _lead_of_thread(contact)) is not None:
         contact.steps.append("Письмо продолжает переписку открытого лида")
@@ -29,7 +29,7 @@ def decide(contact: Contact, *, on_call: str | None = None) -> Lead:
         contact.steps.append(f"Продолжает открытый лид № {lead.number}")
         contact.lead = _continue(contact, lead, on_call)
         return contact.lead
-    former = last_lead_of(contact.tx, person.id) if person and person.leads else None
+    former = last_lead_of(contact.tx, person.id) if person else None
     contact.rule = "repeat_lead" if former else "new_lead"
     contact.steps.append(f"Повторное обращение: прошлый лид № {former.number}" if former else "Новый лид")
     contact.lead = _create(contact, former, on_call)
@@ -101,8 +101,6 @@ def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
         updated_at=tx.now,
     )
     tx.insert(LEADS, lead)
-    if person is not None:
-        contact.person = tx.update(PEOPLE, person, leads=person.leads + 1)
     announce(tx, lead, "created", {"channel": inbound.channel})
     return lead
 

@@ -24,7 +24,7 @@ from storage import Tx
 
 
 def identify(tx: Tx, sender: Sender, inbound_id: str) -> tuple[Person | None, list[str], bool]:
-    """The person, the steps in words, and whether he is new. None when the sender gave nothing to recognise him by."""
+    """The person, the steps in words, and whether he is new. None when there is nothing to recognise the sender by."""
     keys = normalize.identities(sender)
     if not keys:
         return None, ["Опознать не по чему: нет ни телефона, ни почты, ни аккаунта"], True

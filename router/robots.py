@@ -5,11 +5,11 @@ from __future__ import annotations
 from connectors.contract import Inbound, MessageState, RobotKind
 from connectors.outbox import OUTBOX
 from crm_core.decisions import explain
-from crm_core.people import BLOCKED, identity_id
+from crm_core.people import BLOCKED, IdentityKind, identity_id
 from crm_core.timeline import TIMELINE
 from router import deliveries, normalize
 from router.context import Contact, Outcome
-from storage import Tx
+from storage import In, Tx
 
 _WORDS = {
     RobotKind.AUTO_REPLY: "Автоответ: лид не создаётся, отвечать не нужно",
@@ -39,14 +39,13 @@ def screen(contact: Contact) -> Outcome | None:
 
 def blocked_by(tx: Tx, inbound: Inbound) -> str | None:
     """The reason of the block list entry that fits one of the sender's identities or his mail domain."""
+    keys = []
     for kind, value in normalize.identities(inbound.sender):
-        keys = [identity_id(kind, value)]
-        if "@" in value:
+        keys.append(identity_id(kind, value))
+        if kind is IdentityKind.EMAIL:
             keys.append("domain:" + value.rpartition("@")[2])
-        for key in keys:
-            if (entry := tx.get(BLOCKED, key)) is not None:
-                return entry.reason
-    return None
+    entry = tx.first(BLOCKED, {"id": In(keys)}) if keys else None
+    return entry.reason if entry else None
 
 
 def _robot_mail(contact: Contact, robot: RobotKind) -> Outcome:

@@ -93,12 +93,15 @@ class Collection(Generic[E]):
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
             reason = "text is not valid Unicode" if isinstance(error, UnicodeError) else str(error)
             raise InvalidValue(f"{self.name}: {reason}") from error
-        values = [to_column(get(stored)) for get in self.getters]
-        if None in values and any(
-            v is None and get(entity) is not None for v, get in zip(values, self.getters, strict=True)
-        ):
-            raise InvalidValue(f"{self.name}: an indexed number must be finite")  # JSON has no other word for it: null
-        return stored, document.decode(), values
+        for get in self._numbers:
+            if get(stored) is None and get(entity) is not None:  # JSON knows no infinity: it became null
+                raise InvalidValue(f"{self.name}: an indexed number must be finite")
+        return stored, document.decode(), [to_column(get(stored)) for get in self.getters]
+
+    @cached_property
+    def _numbers(self) -> tuple[Callable[[E], Any], ...]:
+        kinds = (self.fields[path].kind for path in self.columns)
+        return tuple(get for get, kind in zip(self.getters, kinds, strict=True) if kind in (Kind.NUMBER, Kind.ANY))
 
     def comparable(self, field: str, value: Any) -> Any:
         """The sortable form of a value that is compared with this field. `QueryError` when their kinds differ."""
