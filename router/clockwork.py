@@ -17,7 +17,7 @@ from distribution.desk import Desk
 from distribution.offers import ESCALATE, OFFER, on_offer_timeout
 from distribution.release import on_escalation, on_queue_wake
 from router.calls import CALL_GUARD, on_call_guard
-from storage import Store, StoreUnavailable, Tx
+from storage import ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("timers")
 
@@ -66,10 +66,7 @@ class Clockwork:
             stop()
 
     async def _pause(self) -> float:
-        moment, now = await self._store.read(lambda tx: (next_due(tx), tx.now))
-        if moment is None:
-            return LOOK_EVERY
-        return min(LOOK_EVERY, max(0.001, (moment - now).total_seconds()))
+        return await self._store.read(_seconds_until_due)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -92,3 +89,8 @@ class Clockwork:
         except Exception as error:
             log.exception("timer failed", timer=timer.kind)
             await self._store.write(postpone, timer.id, f"{type(error).__name__}: {error}")
+
+
+def _seconds_until_due(tx: ReadTx) -> float:
+    moment = next_due(tx)
+    return LOOK_EVERY if moment is None else min(LOOK_EVERY, max(0.001, (moment - tx.now).total_seconds()))

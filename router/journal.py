@@ -19,7 +19,7 @@ from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.errors import Conflict, Missing
 from crm_core.rights import Action
-from storage import Collection, Entity, Index, Lte, ReadTx, Tx, UniqueViolation
+from storage import Collection, Entity, Gt, Index, Lte, ReadTx, Tx, UniqueViolation
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -36,6 +36,8 @@ class JournalRecord(Entity, frozen=True, kw_only=True):
     available_at: datetime
     received_at: datetime
     attempts: int = 0
+    worker: str | None = None
+    """Who holds the lease, or held it last."""
     done_at: datetime | None = None
     rule: str | None = None
     lead_id: str | None = None
@@ -75,7 +77,7 @@ def accept(tx: Tx, inbounds: Sequence[Inbound], cursor: tuple[str, Any] | None =
     return receipts
 
 
-def claim(tx: Tx, limit: int) -> list[str]:
+def claim(tx: Tx, limit: int, worker: str = "local") -> list[str]:
     """Take the oldest pending records for `LEASE`; the ids, oldest first."""
     ready = tx.find(JOURNAL, {"pending": True, "available_at": Lte(tx.now)}, sort="available_at", limit=limit)
     claimed = []
@@ -83,9 +85,18 @@ def claim(tx: Tx, limit: int) -> list[str]:
         if record.attempts >= MAX_ATTEMPTS:
             quarantine(tx, record, record.error or "обработка обрывалась вместе с процессом")
             continue
-        tx.update(JOURNAL, record, available_at=tx.now + LEASE, attempts=record.attempts + 1)
+        tx.update(JOURNAL, record, available_at=tx.now + LEASE, attempts=record.attempts + 1, worker=worker)
         claimed.append(record.id)
     return claimed
+
+
+def take_up(tx: Tx, worker: str = "local") -> int:
+    """At the start of a worker: what it held when it died is available at once. Returns how many records."""
+    held = tx.find(JOURNAL, {"pending": True, "available_at": Gt(tx.now)}, sort="available_at")
+    mine = [record for record in held if record.worker == worker]
+    for record in mine:
+        tx.update(JOURNAL, record, available_at=record.received_at)
+    return len(mine)
 
 
 def next_pending(tx: ReadTx) -> datetime | None:

@@ -7,15 +7,14 @@ fails is tried again with growing pauses and then quarantined; the next ones go 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
 from distribution.desk import Desk
 from router.context import Outcome
-from router.journal import claim, fail, next_pending
+from router.journal import claim, fail, next_pending, take_up
 from router.process import handle
-from storage import Store, StoreUnavailable
+from storage import ReadTx, Store, StoreUnavailable
 
 log = structlog.get_logger("router")
 
@@ -27,21 +26,23 @@ LOOK_EVERY = 2.0
 class Router:
     """One router worker; several may run on one store."""
 
-    def __init__(
-        self, store: Store, desk: Desk, handled: Callable[[str, str], None] = lambda rule, channel: None
-    ) -> None:
+    def __init__(self, store: Store, desk: Desk, name: str = "local") -> None:
         self._store = store
         self._desk = desk
-        self._handled = handled
+        self._name = name
         self._news = asyncio.Event()
 
     async def run(self) -> None:
         """Work until cancelled."""
         stop = self._store.listen(lambda touched: self._news.set() if "journal" in touched else None)
         try:
+            new = True
             while True:
                 self._news.clear()
                 try:
+                    if new:
+                        await self._store.write(take_up, self._name)
+                        new = False
                     busy = await self.work_once()
                     pause = LOOK_EVERY if busy else await self._pause()
                 except StoreUnavailable as error:
@@ -53,10 +54,7 @@ class Router:
             stop()
 
     async def _pause(self) -> float:
-        moment = await self._store.read(lambda tx: (next_pending(tx), tx.now))
-        if moment[0] is None:
-            return LOOK_EVERY
-        return min(LOOK_EVERY, max(0.01, (moment[0] - moment[1]).total_seconds()))
+        return await self._store.read(_seconds_until_pending)
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -66,7 +64,7 @@ class Router:
 
     async def work_once(self) -> int:
         """Claim and handle one batch; the number of records it held."""
-        claimed = await self._store.write(claim, BATCH)
+        claimed = await self._store.write(claim, BATCH, self._name)
         await asyncio.gather(*(self._handle(record_id) for record_id in claimed))
         return len(claimed)
 
@@ -87,4 +85,8 @@ class Router:
                 lead=outcome.lead_id,
                 ignored=outcome.ignored,
             )
-            self._handled(outcome.rule, "")
+
+
+def _seconds_until_pending(tx: ReadTx) -> float:
+    moment = next_pending(tx)
+    return LOOK_EVERY if moment is None else min(LOOK_EVERY, max(0.01, (moment - tx.now).total_seconds()))

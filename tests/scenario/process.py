@@ -30,14 +30,15 @@ class HubProcess:
 
     async def start(self) -> None:
         """Returns when the hub takes requests."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self.command("serve"),
-            "--port",
-            str(self.port),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=(self.data.parent / "hub.log").open("ab"),
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        with (self.data.parent / "hub.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command("serve"),
+                "--port",
+                str(self.port),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
         assert self._process.stdout is not None
         async with asyncio.timeout(30):
             while line := await self._process.stdout.readline():

@@ -51,8 +51,8 @@ async def test_kill_9_under_load_loses_nothing_and_doubles_nothing(tmp_path: Pat
 
     async with aiohttp.ClientSession() as client:
         for _ in range(4):
-            posts = [asyncio.create_task(_post(client, hub.url, numbers, acknowledged, uncertain)) for _ in range(16)]
-            await asyncio.sleep(chance.uniform(0.3, 1.2))
+            posts = [asyncio.create_task(_post(client, hub.url, numbers, acknowledged, uncertain)) for _ in range(8)]
+            await asyncio.sleep(chance.uniform(0.2, 0.8))
             await hub.kill()
             await asyncio.gather(*posts)
             await hub.start()

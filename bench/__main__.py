@@ -1,0 +1,68 @@
+"""`python -m bench [--only NAME …] [--quick]`: run the measurements in turn, print the table, write the JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from bench import baseline, growth, intake, live, mail
+from bench.baseline import Limits
+from bench.report import Row, save, table
+
+Measurement = Callable[[Path, Limits], Awaitable[list[Row]]]
+
+OUTPUT = Path("artifacts/bench.json")
+
+
+def measurements(quick: bool) -> Mapping[str, Measurement]:
+    """Everything that is measured, in order: the limits first."""
+    return {
+        "noop": baseline.noop,
+        "commits": baseline.commits,
+        "intake": intake.intake,
+        "distribute": intake.distribute,
+        "stream": live.stream,
+        "ring": live.ring,
+        "mail": mail.mail,
+        "growth": partial(growth.growth, many=100_000 if quick else 1_000_000),
+    }
+
+
+async def run(names: list[str], quick: bool) -> list[Row]:
+    """The chosen measurements in a temporary folder."""
+    rows: list[Row] = []
+    limits = Limits()
+    with tempfile.TemporaryDirectory(prefix="firstline-bench-") as folder:
+        for name, measure in measurements(quick).items():
+            if name not in names:
+                continue
+            print(f"… {name}", file=sys.stderr, flush=True)
+            rows += await measure(Path(folder), limits)
+    return rows
+
+
+def main() -> int:
+    """Exit status 1 when a mark is missed."""
+    every = list(measurements(quick=True))
+    parser = argparse.ArgumentParser(prog="bench", description="Скорость и память хаба рядом с пределами этой машины")
+    parser.add_argument("--only", action="append", choices=every, help="только это измерение (и пределы)")
+    parser.add_argument("--quick", action="store_true", help="рост хранилища до 100 000 лидов вместо 1 000 000")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="куда записать JSON")
+    chosen = parser.parse_args()
+    names = [*every[:2], *chosen.only] if chosen.only else every
+    started = time.monotonic()
+    rows = asyncio.run(run(names, chosen.quick))
+    save(chosen.output, rows, datetime.now(UTC), time.monotonic() - started)
+    print(table(rows))
+    return 1 if any(row.ok is False for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Where the rooms are put together: settings, wiring, process roles, command line. Nothing imports this package."""

@@ -1,0 +1,41 @@
+"""Structured logs: one event a line on standard error, JSON unless a person is watching.
+
+Every event about a contact carries the id of its inbound, from the native event to the lead. Personal data and secrets
+are kept out by whoever logs: ids, rules and counts only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+
+LEVEL = "FIRSTLINE_LOG_LEVEL"
+"""Environment variable: `debug`, `info` (the default), `warning`, `error`."""
+
+
+def configure_logs() -> None:
+    """Set up the logs of this process, those of the libraries included."""
+    level = logging.getLevelNamesMapping().get(os.environ.get(LEVEL, "info").upper(), logging.INFO)
+    logging.basicConfig(
+        level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+    )
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *_rendering(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _rendering() -> list[structlog.typing.Processor]:
+    if sys.stderr.isatty():
+        return [structlog.dev.ConsoleRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]

@@ -1,0 +1,178 @@
+"""The tables of `firstline.toml` and of a preset, one model each: keys, types, limits. Unknown keys are errors.
+
+What refers to something else (a queue's calendar, a member's role) is checked where all tables are known: `build.py`.
+Connector sections have their models in the channels' own folders, calendars are read by `workhours`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from distribution.queues import Strategy
+from workhours import parse_duration
+from workhours.parse import parse_zone
+
+EMBEDDED_STORE = re.compile(r"sqlite:[\w-][\w.-]*")
+"""A file of the data folder; not elsewhere, so that the folder is all there is to back up and restore."""
+
+
+class Section(BaseModel):
+    """Base of the tables."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('длительность пишется текстом; например "5m", "1h30m" или "0"')
+    return parse_duration(value)
+
+
+def _zone(value: str) -> str:
+    parse_zone(value)
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValueError("это не адрес и не сеть; пишите так: 127.0.0.1 или 10.0.0.0/8") from error
+    return value
+
+
+def _store(value: str) -> str:
+    if value.startswith("mongodb"):
+        raise ValueError('MongoDB пока не поддерживается; укажите "sqlite:firstline.db"')
+    if not EMBEDDED_STORE.fullmatch(value):
+        raise ValueError('нужно имя файла в папке данных; укажите "sqlite:firstline.db"')
+    return value
+
+
+def _bus(value: str) -> str:
+    if value.startswith("nats:"):
+        raise ValueError('NATS пока не поддерживается; укажите "local:"')
+    if value != "local:":
+        raise ValueError('такой шины нет; укажите "local:"')
+    return value
+
+
+def _public_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+        raise ValueError("нужен адрес, по которому открывают страницы; пишите так: https://crm.example.ru")
+    return value.rstrip("/")
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+
+class ServerSection(Section):
+    """`[server]`: the one HTTP port."""
+
+    host: str = Field(default="127.0.0.1", pattern=r"^\S+$")
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0: any free port."""
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
+    """How people and channels reach it from outside; unless given: host and port."""
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+    """Networks whose `X-Forwarded-For` is believed."""
+
+
+class StorageSection(Section):
+    url: Annotated[str, AfterValidator(_store)] = "sqlite:firstline.db"
+
+
+class BusSection(Section):
+    url: Annotated[str, AfterValidator(_bus)] = "local:"
+
+
+class CompanySection(Section):
+    """`[company]` of both the preset and the configuration."""
+
+    preset: str = Field(default="equipment", min_length=1)
+    name: str = Field(default="Компания", min_length=1, max_length=200)
+    timezone: Annotated[str, AfterValidator(_zone)] = "Europe/Moscow"
+    language: Literal["ru", "en"] = "ru"
+    response_within: Duration = timedelta(minutes=15)
+    callback_within: Duration = timedelta(minutes=30)
+    default_calendar: str = "office"
+    new_stage: Key = "new"
+    work_stage: Key = "qualification"
+    spam_stage: Key = "spam"
+
+
+class UpdatesSection(Section):
+    """`[workhours_updates]`: the production calendar of years to come or of a region."""
+
+    file: str = Field(min_length=1)
+
+
+class QueueSection(Section):
+    """`[queues.NAME]`."""
+
+    title: str | None = Field(default=None, min_length=1, max_length=80)
+    members: tuple[str, ...] = Field(min_length=1)
+    strategy: Strategy = Strategy.ROUND_ROBIN
+    sticky: bool = True
+    accept_within: Duration = timedelta(minutes=5)
+    capacity: int = Field(default=20, ge=0)
+    """0: no limit."""
+    presence: Literal["required", "ignore"] = "required"
+    calendar: str | None = None
+    escalate_after: Duration = timedelta(minutes=15)
+    heads: tuple[str, ...] = ()
+    weights: dict[str, Annotated[int, Field(ge=1, le=1000)]] = {}
+    skills: tuple[str, ...] = ("equipment_category",)
+
+
+class StageRow(Section):
+    """`[[stages]]`."""
+
+    key: Key
+    title: str = Field(min_length=1, max_length=80)
+    kind: Literal["open", "won", "lost"] = "open"
+    color: Literal["blue", "teal", "green", "amber", "red", "violet", "gray"] = "blue"
+
+
+class SourceRow(Section):
+    """`[[sources]]`."""
+
+    key: Key
+    label: str = Field(min_length=1, max_length=80)
+    when: dict[str, str] = {}
+
+
+class FieldRow(Section):
+    """`[[fields]]`: the lead card."""
+
+    key: Key
+    title: str = Field(min_length=1, max_length=80)
+    type: Literal["text", "textarea", "choice", "money", "date"] = "text"
+    choices: dict[str, str] = {}
+
+
+class DepartmentRow(Section):
+    """`[departments.KEY]`."""
+
+    title: str = Field(min_length=1, max_length=200)
+    parent: str | None = None
+
+
+class DemoUser(Section):
+    """`[[demo.users]]`."""
+
+    email: str = Field(pattern=r"^[^\s@]+@[^\s@]+$")
+    name: str = Field(min_length=1, max_length=200)
+    roles: tuple[str, ...] = Field(min_length=1)
+    extension: str | None = Field(default=None, pattern=r"^[0-9*#]+$")
+    department: str | None = None
+    heads: tuple[str, ...] = ()
+    """Departments that this employee heads."""

@@ -1,0 +1,171 @@
+"""The one page where the hub is put together. Start unwinds on failure, stop runs in reverse.
+
+    store → supervisor → router and clockwork → web
+
+Tests build the same hub over a temporary folder, with their own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from connectors.contract import Connector, OpenState
+from connectors.registry import REGISTRY
+from connectors.supervisor import Supervisor
+from crm_core.changes import prune
+from crm_core.company import Company
+from distribution.desk import Desk
+from firstline.build_company import with_capabilities
+from firstline.schema import SCHEMA
+from firstline.settings import Settings
+from router.clockwork import Clockwork, handlers
+from router.deliveries import on_outbox_change
+from router.intake import Intake
+from router.worker import Router
+from storage import IdSource, Store, open_store
+from web.app import create_app
+from web.services import Services
+from workhours import SystemClock
+
+log = structlog.get_logger("firstline")
+
+PRUNE_EVERY = 600.0
+SHUTDOWN_TIMEOUT = 5.0
+RESTART_AFTER = 1.0
+_SYSTEM_CLOCK = SystemClock()
+ROLES = frozenset({"web", "connectors", "router"})
+"""Parts of the hub that may run apart; whatever is left out here must run elsewhere."""
+
+
+@dataclass
+class Hub:
+    """A running hub."""
+
+    settings: Settings
+    store: Store
+    desk: Desk
+    intake: Intake
+    supervisor: Supervisor
+    router: Router
+    clockwork: Clockwork
+    app: web.Application
+    url: str
+    _stack: AsyncExitStack
+
+    async def stop(self) -> None:
+        """Stop taking, finish what is in hand, close the store."""
+        await self._stack.aclose()
+
+
+def make_connectors(settings: Settings) -> dict[str, Connector]:
+    """Every configured connector, not yet running."""
+    return {name: REGISTRY[each.type].create(name, each) for name, each in settings.connectors.items()}
+
+
+async def start_hub(
+    settings: Settings,
+    data: Path,
+    *,
+    clock: Callable[[], datetime] = _SYSTEM_CLOCK.now,
+    prepare: Callable[[Store], Awaitable[None]] | None = None,
+    roles: frozenset[str] = ROLES,
+) -> Hub:
+    """Start these parts in this process; `prepare` fills an empty store before anybody connects."""
+    async with AsyncExitStack() as stack:
+        store = open_store(settings.storage_url, data, SCHEMA, clock=clock, ids=IdSource())
+        stack.push_async_callback(store.close)
+        if prepare is not None:
+            await prepare(store)
+        connectors = make_connectors(settings)
+        company = with_capabilities(settings.company, connectors)
+        desk = Desk(company, settings.queues)
+        intake = Intake(store)
+        supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
+        for name, connector in connectors.items():
+            supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
+        router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
+        if "router" in roles:
+            for job in (router.run, clockwork.run, partial(_prune, store)):
+                stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
+        listening = _listen(settings.server.host, settings.server.port)
+        stack.callback(listening.close)
+        settings = settings.at(None, listening.getsockname()[1])
+        services = Services(
+            store, desk, supervisor, clock, settings.server.public_url, program_version(), settings.demo is not None
+        )
+        app = create_app(services)
+        if "web" in roles:
+            await _serve(stack, app, listening)
+        if "connectors" in roles:
+            supervisor.start()
+        stack.push_async_callback(supervisor.stop)
+        return Hub(settings, store, desk, intake, supervisor, router, clockwork, app, _url(listening), stack.pop_all())
+
+
+def calendars(company: Company) -> Callable[[str, datetime], OpenState]:
+    """Each connector's calendar, in the words of the connector contract."""
+
+    def state(name: str, at: datetime) -> OpenState:
+        found = company.calendar(company.connectors[name].calendar).state(at)
+        return OpenState(open=found.open, next_open=found.next_open, next_close=found.next_close)
+
+    return state
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket first, so that port 0 becomes a real number before anybody is told an address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, listening: socket.socket) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, listening, backlog=1024).start()
+
+
+async def _forever(job: Callable[[], Awaitable[None]]) -> None:
+    """A background job that ends unexpectedly is begun again: nothing may stop the router for good."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("background job failed")
+        await asyncio.sleep(RESTART_AFTER)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _prune(store: Store) -> None:
+    while True:
+        await asyncio.sleep(PRUNE_EVERY)
+        while await store.write(prune):  # noqa: ASYNC110 - a pause between batches, not a wait for something
+            await asyncio.sleep(0.1)
+
+
+def program_version() -> str:
+    """Of the installed package."""
+    try:
+        return version("firstline")
+    except PackageNotFoundError:
+        return "0"

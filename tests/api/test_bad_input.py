@@ -1,0 +1,210 @@
+"""Bad input at every call of the registry: the documented refusal, by field, and never a 500."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.api.hub import Answer, Bench, Caller
+from web.api.call import Route
+from web.api.routes import ROUTES
+
+JSON = {"Content-Type": "application/json"}
+NASTY_TEXT = (
+    "\0",
+    "a\0b",
+    "я" * 1000,
+    "💥",
+    "-1",
+    "1e999",
+    "null",
+    "9" * 30,
+    "' OR 1=1 --",
+    "\u202e",
+    " ",
+    "../..",
+)
+NASTY_VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 10**30, 1.5, 1e308, [], {}, [None], {"a": {"b": [{}]}}, "", "\0", "x" * 200_000,
+    ["\0"], {"\0": "x"},
+    [[[[[[[[[[[[[[[[[[[[[[[[[["deep"]]]]]]]]]]]]]]]]]]]]]]]]]],
+)  # fmt: skip
+NASTY_IDS = ("%00", "%FF%FE", "x" * 3000, "%F0%9F%92%A5", "-1", "a%2Fb", "%0d%0aX:1", "nobody", "__proto__")
+PLAIN = [route for route in ROUTES if route.accepts == "application/json"]
+WITH_QUERY = [route for route in ROUTES if route.query]
+WITH_BODY = [route for route in PLAIN if route.body]
+IS_STATEFUL = ("/pause", "/resume", "/test")
+"""Commands on connectors are tried with unknown names only: other tests of this table need them running."""
+
+
+@pytest.fixture
+async def root(bench: Bench) -> Caller:
+    await bench.hire("root", "admin", extension="100")
+    return await bench.sign_in("root")
+
+
+def expect(route: Route, answer: Answer, what: object) -> None:
+    """The documented outcome: success, or a problem document with one of the documented statuses."""
+    shown = str(what)[:200]
+    if answer.status < 300:
+        assert answer.status == route.status, shown
+        return
+    assert answer.status in route.refusals, (
+        f"{route.method} {route.path} {shown} → {answer.status} {answer.body[:300]!r}"
+    )
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["status"] == answer.status
+    if answer.status == 422:
+        assert answer.json["fields"], shown
+
+
+def path_of(route: Route, id: str = "nobody") -> str:
+    path = route.path
+    while "{" in path:
+        path = path[: path.index("{")] + id + path[path.index("}") + 1 :]
+    return "/api/v1" + path
+
+
+async def test_every_query_parameter_survives_everything(root: Caller) -> None:
+    for route in WITH_QUERY:
+        for each in msgspec.structs.fields(route.query):  # type: ignore[arg-type]
+            for text in NASTY_TEXT:
+                answer = await root(route.method, f"{path_of(route)}?{each.encode_name}={quote(text)}")
+                expect(route, answer, (each.name, text))
+
+
+async def test_every_body_field_survives_everything(root: Caller) -> None:
+    for route in WITH_BODY:
+        for each in msgspec.structs.fields(route.body):  # type: ignore[arg-type]
+            for value in NASTY_VALUES:
+                answer = await root(route.method, path_of(route), {each.encode_name: value})
+                expect(route, answer, (each.name, value))
+
+
+WHOLE: tuple[tuple[bytes, int], ...] = (
+    (b"{", 422),
+    (b"[]", 422),
+    (b'"text"', 422),
+    (b'{"a": "\xff\xfe"}', 422),
+    (b'{"a": "\\ud800"}', 422),
+    (b"[" * 100_000, 422),
+    (b'{"a":' * 5000 + b"1" + b"}" * 5000, 422),
+    (json.dumps({f"field{n}": n for n in range(10_000)}).encode(), 422),
+    (b'{"text": "' + b"x" * (1 << 20) + b'"}', 413),
+)
+
+
+async def test_every_body_as_a_whole_survives_everything(root: Caller) -> None:
+    for route in WITH_BODY:
+        for raw, status in WHOLE:
+            answer = await root(route.method, path_of(route), data=io.BytesIO(raw), headers=JSON)
+            expect(route, answer, raw[:50])
+            assert answer.status == status, raw[:50]
+        for type in ("text/plain", "application/x-www-form-urlencoded", "application/octet-stream", "x" * 300):
+            answer = await root(route.method, path_of(route), data=b'{"a": 1}', headers={"Content-Type": type})
+            assert answer.status == 415, (route.path, type)
+
+
+BY_PATH = [route for route in ROUTES if "{" in route.path]
+
+
+async def test_what_cannot_be_an_id_is_not_there(root: Caller) -> None:
+    for route in BY_PATH:
+        for id in NASTY_IDS:
+            answer = await root(route.method, path_of(route, id), {} if route.body else None)
+            expect(route, answer, id)
+            assert answer.status in (404, 415, 422), (route.path, id, answer.status)
+
+
+async def test_each_wrong_field_is_named_in_russian(root: Caller) -> None:
+    answer = await root.post("/api/v1/leads", {"phone": 5, "fields": {"a": []}, "colour": "red", "utm": []})
+    assert answer.fields == {
+        "colour": "Такого поля нет",
+        "phone": "Нужен текст",
+        "fields[...]": "Нужен текст",
+        "utm": "Нужен объект",
+    }
+    answer = await root.get("/api/v1/leads?limit=abc&created_from=вчера&created_to=2026-11-22T10:00:00&sort=colour&x=1")
+    assert answer.fields == {
+        "x": "Такого поля нет",
+        "limit": "Нужно целое число",
+        "sort": "Такого значения нет",
+        "created_from": "Нужны дата и время с часовым поясом: 2026-11-22T10:00:00Z",
+        "created_to": "Нужны дата и время с часовым поясом: 2026-11-22T10:00:00Z",
+    }
+    assert (await root.get("/api/v1/leads?limit=201")).fields == {"limit": "Не больше 200"}
+    for cursor in ("garbage", "WzEsMV0", "W10", "%00"):
+        assert set((await root.get(f"/api/v1/leads?cursor={cursor}")).fields) == {"cursor"}
+
+
+def json_values() -> st.SearchStrategy[Any]:
+    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    return st.recursive(
+        leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[Route, dict[str, Any], dict[str, str]]:
+    route = draw(st.sampled_from([each for each in PLAIN if not each.path.endswith(IS_STATEFUL)]))
+    fields = [each.encode_name for each in msgspec.structs.fields(route.body)] if route.body else []
+    body = draw(st.dictionaries(st.sampled_from(fields) if fields else st.text(), json_values(), max_size=5))
+    parameters = [each.encode_name for each in msgspec.structs.fields(route.query)] if route.query else []
+    query = draw(st.dictionaries(st.sampled_from(parameters), st.text(min_size=1), max_size=3)) if parameters else {}
+    return route, body, query
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(request=requests())
+async def test_anything_at_all_gets_a_documented_answer(
+    root: Caller, request: tuple[Route, dict[str, Any], dict[str, str]]
+) -> None:
+    route, body, query = request
+    raw = json.dumps(body).encode("utf-8", "surrogatepass")
+    asked = "&".join(f"{name}={quote(value.encode('utf-8', 'surrogatepass'))}" for name, value in query.items())
+    content = {"data": raw, "headers": JSON} if route.body else {}
+    expect(route, await root(route.method, f"{path_of(route)}?{asked}", **content), request)
+
+
+def drip(chunks: Iterator[bytes]) -> Any:
+    async def body() -> Any:
+        for chunk in chunks:
+            yield chunk
+            await asyncio.sleep(0.2)
+
+    return body()
+
+
+async def test_a_body_that_never_ends_is_given_up(root: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.api.input.BODY_WITHIN", 0.3)
+    monkeypatch.setattr("web.api.input.read_bytes.__defaults__", (0.3,))
+    answer = await root.post("/api/v1/leads", data=drip(b" " for _ in range(50)), headers=JSON)
+    assert answer.status == 408
+
+
+async def test_unknown_addresses_and_methods_are_problems_too(root: Caller) -> None:
+    missing = await root.get("/api/v1/deals")
+    assert (missing.status, missing.headers["Content-Type"]) == (404, "application/problem+json")
+    wrong = await root("DELETE", "/api/v1/leads")
+    assert wrong.status == 405
+    assert "GET" in wrong.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n", b"junk"]
+)
+async def test_a_broken_multipart_form_is_refused(root: Caller, body: bytes) -> None:
+    for path in ("/api/v1/files", "/api/v1/leads/nobody/messages"):
+        answer = await root.post(path, data=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+        assert answer.status in (404, 422), answer.body
+    answer = await root.post("/api/v1/files", data=body, headers={"Content-Type": "multipart/form-data"})
+    assert answer.status == 422

@@ -1,0 +1,228 @@
+"""The reference company: its tables hold what the specification asks, and a broken preset says what is broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from connectors.contract import Inbound, InboundKind, SourceHints
+from crm_core.access import Facts, may
+from crm_core.actor import Actor
+from crm_core.company import Company
+from crm_core.presets import FOLDER, bundled
+from crm_core.rights import Action
+from firstline.build_company import ENTITIES
+from firstline.settings import load_settings
+from router.sources import source_of
+from tests.unit.firstline.builders import problems
+
+COMPANY: Company = load_settings(None, {}).company
+
+
+def actor(role: str) -> Actor:
+    return Actor(id="me", name=role, roles=frozenset({role}), rights=COMPANY.rights, department=frozenset({"me"}))
+
+
+MINE, OTHERS = Facts(owners=frozenset({"me"})), Facts(owners=frozenset({"somebody"}))
+FINISHED = Facts(owners=frozenset({"me"}), open=False)
+CHECKING, OFFERING = Facts(stage="purchase_check"), Facts(stage="offer")
+
+ALLOWED = [
+    ("head_equipment", "deal", Action.UPDATE, OTHERS),
+    ("head_equipment", "contact", Action.EXPORT, None),
+    ("head_equipment", "product", Action.IMPORT, None),
+    ("head_equipment", "report", Action.READ, None),
+    ("first_line", "lead", Action.UPDATE, OTHERS),
+    ("first_line", "contact", Action.CREATE, None),
+    ("first_line", "company", Action.READ, OTHERS),
+    ("first_line", "deal", Action.READ, OTHERS),
+    ("first_line", "deal", Action.CREATE, None),
+    ("first_line", "call", Action.READ, OTHERS),
+    ("first_line", "task", Action.UPDATE, MINE),
+    ("consultant", "lead", Action.UPDATE, FINISHED),
+    ("consultant", "contact", Action.UPDATE, OTHERS),
+    ("consultant", "deal", Action.UPDATE, MINE),
+    ("head_service", "lead", Action.UPDATE, OTHERS),
+    ("head_service", "deal", Action.READ, OTHERS),
+    ("head_service", "report", Action.READ, None),
+    ("service_seller", "contact", Action.READ, OTHERS),
+    ("service_seller", "deal", Action.UPDATE, MINE),
+    ("procurement", "deal", Action.READ, CHECKING),
+    ("procurement", "deal", Action.READ, Facts(stage="delivery")),
+    ("service_admin", "deal", Action.READ, OTHERS),
+    ("ceo", "report", Action.READ, None),
+    ("deputy", "report", Action.EXPORT, None),
+    ("deputy", "connector", Action.MANAGE, None),
+    ("ops", "connector", Action.MANAGE, None),
+    ("ops", "journal", Action.READ, None),
+    ("ops", "quarantine", Action.MANAGE, None),
+    ("ops", "outbox", Action.UPDATE, None),
+    ("admin", "user", Action.MANAGE, None),
+    ("admin", "audit", Action.READ, None),
+]
+REFUSED = [
+    ("head_equipment", "user", Action.MANAGE, None),
+    ("first_line", "lead", Action.UPDATE, FINISHED),
+    ("first_line", "contact", Action.UPDATE, MINE),
+    ("first_line", "deal", Action.UPDATE, MINE),
+    ("first_line", "lead", Action.EXPORT, None),
+    ("first_line", "report", Action.READ, None),
+    ("first_line", "task", Action.READ, OTHERS),
+    ("first_line", "connector", Action.READ, None),
+    ("consultant", "deal", Action.UPDATE, OTHERS),
+    ("consultant", "user", Action.MANAGE, None),
+    ("service_seller", "lead", Action.READ, OTHERS),
+    ("service_seller", "contact", Action.CREATE, None),
+    ("procurement", "deal", Action.READ, OFFERING),
+    ("procurement", "deal", Action.UPDATE, CHECKING),
+    ("procurement", "contact", Action.READ, OTHERS),
+    ("service_admin", "deal", Action.UPDATE, OTHERS),
+    ("ceo", "lead", Action.UPDATE, OTHERS),
+    ("ceo", "connector", Action.MANAGE, None),
+    ("ops", "lead", Action.READ, OTHERS),
+    ("ops", "user", Action.MANAGE, None),
+    ("nobody", "lead", Action.READ, MINE),
+]
+
+
+@pytest.mark.parametrize(("role", "entity", "action", "facts"), ALLOWED)
+def test_a_role_may_do_its_daily_work(role: str, entity: str, action: Action, facts: Facts | None) -> None:
+    assert may(actor(role), entity, action, facts)
+
+
+@pytest.mark.parametrize(("role", "entity", "action", "facts"), REFUSED)
+def test_a_role_may_not_go_beyond_it(role: str, entity: str, action: Action, facts: Facts | None) -> None:
+    assert not may(actor(role), entity, action, facts)
+
+
+def test_every_role_has_rights_and_every_right_a_role() -> None:
+    assert COMPANY.rights.grants.keys() == COMPANY.roles.keys()
+
+
+@pytest.mark.parametrize("role", sorted(COMPANY.roles))
+def test_everybody_sees_colleagues_and_his_own_tasks(role: str) -> None:
+    assert may(actor(role), "user", Action.READ, OTHERS)
+    assert may(actor(role), "task", Action.READ, MINE)
+
+
+def test_only_the_administrator_manages_users() -> None:
+    managers = {role for role in COMPANY.roles if may(actor(role), "user", Action.MANAGE)}
+    assert managers == {"admin"}
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_the_administrator_may_do_everything(entity: str) -> None:
+    assert all(may(actor("admin"), entity, action, OTHERS) for action in Action)
+
+
+def test_stages_are_those_of_the_specification() -> None:
+    assert [(stage.key, stage.title, stage.kind) for stage in COMPANY.stages] == [
+        ("new", "Новый", "open"),
+        ("qualification", "Квалификация", "open"),
+        ("converted", "Успешный", "won"),
+        ("spam", "Спам", "lost"),
+        ("mistaken", "Ошибочное обращение", "lost"),
+        ("not_our_range", "Мы не занимаемся поставкой такого оборудования", "lost"),
+    ]
+
+
+def test_the_lead_card_shows_its_fields_in_order() -> None:
+    assert [rule.key for rule in COMPANY.fields] == [
+        "how_learned", "equipment_category", "probable_equipment", "price", "comment",
+    ]  # fmt: skip
+    assert COMPANY.fields[1].choices == {"large": "Крупное", "small": "Мелкое"}
+
+
+@pytest.mark.parametrize(
+    ("channel", "hints", "source"),
+    [
+        ("form", SourceHints(utm={"source": "yandex", "medium": "cpc"}), "Яндекс Директ"),
+        ("form", SourceHints(utm={"source": "Google", "medium": "CPC"}), "Google Ads"),
+        ("form", SourceHints(utm={"source": "quiz"}), "Другая реклама"),
+        ("form", SourceHints(utm={"medium": "email"}), "Рассылка"),
+        ("form", SourceHints(referrer="https://www.google.com/search?q=x"), "Поиск Google"),
+        ("form", SourceHints(referrer="https://ya.ru/"), "Поиск Яндекса"),
+        ("form", SourceHints(referrer="https://yandex.ru/search/?text=x"), "Поиск Яндекса"),
+        ("form", SourceHints(referrer="https://partner.example/"), "Форма на сайте"),
+        ("phone", SourceHints(did="+74952280001"), "Звонок"),
+        ("email", SourceHints(mailbox="sales@example.ru"), "Письмо"),
+        ("widget", SourceHints(), "Другое"),
+    ],
+)
+def test_the_source_of_a_contact_is_named(channel: str, hints: SourceHints, source: str) -> None:
+    inbound = Inbound(
+        connector="site",
+        channel=channel,
+        external_id="1",
+        kind=InboundKind.FORM,
+        occurred_at=datetime(2026, 11, 23, 9, tzinfo=UTC),
+        source=hints,
+    )
+    assert source_of(COMPANY, inbound).label == source
+
+
+def test_the_last_source_rule_takes_whatever_is_left() -> None:
+    assert (COMPANY.sources[-1].key, COMPANY.sources[-1].when) == ("other", {})
+
+
+def test_the_reference_company_has_the_roles_of_the_specification() -> None:
+    assert COMPANY.roles["first_line"] == "Продавец первой линии"
+    assert set(COMPANY.roles) == {
+        "ceo", "deputy", "head_equipment", "head_service", "first_line", "consultant", "service_seller",
+        "procurement", "service_admin", "admin", "ops",
+    }  # fmt: skip
+
+
+def test_presets_are_found_by_name() -> None:
+    assert bundled() == ["equipment"]
+
+
+BROKEN = [
+    ("stages.toml", 'kind = "won"', 'kind = "wonn"', "stages.toml: stages[2].kind", "возможно, won"),
+    ("stages.toml", 'color = "amber"', 'colour = "amber"', "stages.toml: stages[1].colour", "возможно, color"),
+    ("stages.toml", 'key = "mistaken"', 'key = "spam"', "stages.toml: stages[4].key", "stages.toml: stages[3].key"),
+    ("stages.toml", 'key = "spam"', 'key = "spma"', "company.toml: company.spam_stage", "возможно, spma"),
+    ("rights.toml", "[rights.ops]", "[rights.opps]", "rights.toml: rights.opps", "возможно, ops"),
+    ("rights.toml", "journal =", "jurnal =", "rights.toml: rights.ops.jurnal", "возможно, journal"),
+    ("rights.toml", '"all open"', '"al open"', "rights.toml: rights.first_line.lead.update", "all, own"),
+    ("rights.toml", "stage purchase_check delivery", "stage", "rights.toml: rights.procurement.deal.read", "stage"),
+    ("rights.toml", "export =", "exprot =", "rights.toml: rights.ceo.report.exprot", "возможно, export"),
+    ("sources.toml", "utm_source =", "utm_sorce =", "sources.toml: sources[0].when.utm_sorce", "utm_source"),
+    ("sources.toml", 'label = "Другая реклама"', 'label = ""', "sources.toml: sources[5].label", "не меньше 1"),
+    ("fields.toml", 'type = "money"', 'type = "choice"', "fields.toml: fields[3].choices", "исправьте type"),
+    ("departments.toml", 'parent = "management"', 'parent = "managment"', "departments.toml: departments.equipment.parent", "management"),  # noqa: E501
+    ("departments.toml", '"Руководство"', '"Руководство"\nparent = "service"', "departments.toml: departments.management.parent", "круг"),  # noqa: E501
+    ("demo.toml", '"102"', '"101"', "demo.toml: demo.users[1].extension", "demo.users[0].extension"),
+    ("demo.toml", "boris@", "Anna@", "demo.toml: demo.users[1].email", "demo.users[0].email"),
+    ("demo.toml", '["consultant"]', '["consultnat"]', "demo.toml: demo.users[4].roles", "возможно, consultant"),
+    ("demo.toml", 'heads = ["equipment"]', 'heads = ["eq"]', "demo.toml: demo.users[3].heads", "equipment"),
+    ("queues.toml", "sticky = true", "stiky = true", "queues.toml: queues.first-line.stiky", "возможно, sticky"),
+    ("workhours.toml", '"10:00-19:00"', '"10-19"', "workhours.toml: workhours.office.hours", "10:00-19:00"),
+    ("company.toml", '"Дежурный"', '""', "company.toml: roles.ops", "в кавычках"),
+    ("texts.toml", "[texts]", "[text]", "texts.toml: text", "возможно, texts"),
+    ("texts.toml", "[texts]", "[roles]\nx = 'y'\n[texts]", "texts.toml: roles", "в одном файле"),
+    ("texts.toml", "[texts]", "[texts", "texts.toml", "кавычки"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "place", "mend"), BROKEN, ids=[case[3] for case in BROKEN])
+def test_a_broken_preset_names_file_place_and_mend(
+    tmp_path: Path, file: str, right: str, wrong: str, place: str, mend: str
+) -> None:
+    copy = tmp_path / "ours"
+    shutil.copytree(FOLDER / "equipment", copy)
+    text = (copy / file).read_text("utf-8")
+    assert right in text
+    (copy / file).write_text(text.replace(right, wrong), "utf-8")
+    told = {problem.place: str(problem) for problem in problems(tmp_path, '[company]\npreset = "ours"\n')}
+    assert f"ours/{place}" in told
+    assert mend in told[f"ours/{place}"]
+
+
+def test_the_preset_names_nobody_real() -> None:
+    demo = (FOLDER / "equipment" / "demo.toml").read_text("utf-8")
+    assert set(re.findall(r'email = "[^@]+@([^"]+)"', demo)) == {"demo.local"}

@@ -1,0 +1,166 @@
+"""`/contacts`: people and what they wrote; `/duplicates`: pairs that may be one; `/search`: one question to all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from crm_core.access import check, may
+from crm_core.actor import Actor
+from crm_core.errors import CoreError, Missing
+from crm_core.leads import LEADS, lead_scope
+from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone
+from crm_core.rights import Action
+from crm_core.timeline import TIMELINE, TimelineItem
+from router import normalize
+from storage import AllOf, ReadTx
+from web.api import find
+from web.api.call import Call, In, Out, Page, Route, page_of
+from web.api.conversation import TimelineQuery
+from web.api.files import check_item
+from web.api.input import Limit, Line, ListQuery
+from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_item, show_lead
+
+
+class ContactQuery(ListQuery, frozen=True, kw_only=True):
+    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] = (
+        "-last_activity_at"
+    )
+    phone: Line | None = None
+    email: Line | None = None
+    q: Line | None = None
+
+
+async def list_(call: Call[ContactQuery, None]) -> Page[ContactOut]:
+    """With `phone`, `email` or `q`: the people found, best first, on one page."""
+    return await call.read(_list, call.query)
+
+
+def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
+    check(actor, "contact", Action.READ)
+    if query.phone is None and query.email is None and not (query.q or "").strip():
+        rows = tx.find(PEOPLE, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+        return page_of(tx, PEOPLE, rows, query.limit, query.sort, show_contact)
+    return Page(items=[show_contact(person) for person in _found(tx, query)[: query.limit]], next=None)
+
+
+def _found(tx: ReadTx, query: ContactQuery) -> list[Person]:
+    """Who fits all that was asked."""
+    answers: list[list[Person]] = []
+    if query.phone is not None:
+        phone = normalize.phone(query.phone)
+        person = by_phone(tx, phone) if phone else None
+        answers.append([person] if person else [])
+    if query.email is not None:
+        person = by_email(tx, query.email)
+        answers.append([person] if person else [])
+    if query.q is not None and query.q.strip():
+        answers.append(find.find_people(tx, query.q))
+    common = set.intersection(*({person.id for person in people} for people in answers))
+    return [person for person in answers[-1] if person.id in common]
+
+
+async def read(call: Call[None, None]) -> ContactOut:
+    return show_contact(await call.read(_person, call.id))
+
+
+def _person(tx: ReadTx, actor: Actor, person_id: str) -> Person:
+    check(actor, "contact", Action.READ)
+    person = tx.get(PEOPLE, person_id)
+    if person is None:
+        raise Missing("Такого контакта нет")
+    return person
+
+
+async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
+    """Everything in and out, across all channels and leads that the reader may see; a page may be shorter for that."""
+    return await call.read(_timeline, call.id, call.query)
+
+
+def _timeline(tx: ReadTx, actor: Actor, person_id: str, query: TimelineQuery) -> Page[TimelineOut]:
+    _person(tx, actor, person_id)
+    rows = tx.find(TIMELINE, {"person_id": person_id}, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    found = page_of(tx, TIMELINE, rows, query.limit, query.sort, lambda item: item)
+    return Page(items=[show_item(item) for item in found.items if _is_readable(tx, actor, item)], next=found.next)
+
+
+def _is_readable(tx: ReadTx, actor: Actor, item: TimelineItem) -> bool:
+    try:
+        check_item(tx, actor, item)
+    except CoreError:
+        return False
+    return True
+
+
+class DuplicateOut(Out, frozen=True, kw_only=True):
+    id: str
+    first: ContactOut
+    second: ContactOut
+    reason: str
+    state: str
+    created_at: datetime
+
+
+class DuplicateQuery(ListQuery, frozen=True, kw_only=True):
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    state: Line = "open"
+
+
+async def duplicates(call: Call[DuplicateQuery, None]) -> Page[DuplicateOut]:
+    return await call.read(_duplicates, call.query)
+
+
+def _duplicates(tx: ReadTx, actor: Actor, query: DuplicateQuery) -> Page[DuplicateOut]:
+    check(actor, "contact", Action.READ)
+    where = {"state": query.state}
+    rows = tx.find(DUPLICATES, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    return page_of(tx, DUPLICATES, rows, query.limit, query.sort, lambda pair: _pair(tx, pair))
+
+
+def _pair(tx: ReadTx, pair: PossibleDuplicate) -> DuplicateOut:
+    first, second = tx.require(PEOPLE, pair.first_id), tx.require(PEOPLE, pair.second_id)
+    return DuplicateOut(
+        id=pair.id,
+        first=show_contact(first),
+        second=show_contact(second),
+        reason=pair.reason,
+        state=pair.state,
+        created_at=pair.created_at,
+    )
+
+
+class SearchQuery(In, frozen=True, kw_only=True):
+    q: Line
+    limit: Limit = 20
+
+
+class SearchOut(Out, frozen=True, kw_only=True):
+    leads: list[LeadOut]
+    contacts: list[ContactOut]
+
+
+async def search(call: Call[SearchQuery, None]) -> SearchOut:
+    """By number, by phone in any notation, by email, by name or title; only what the reader may see."""
+    return await call.read(_search, call.query)
+
+
+def _search(tx: ReadTx, actor: Actor, query: SearchQuery) -> SearchOut:
+    text = query.q.strip()
+    scope = lead_scope(actor)
+    leads = []
+    if text and scope is not None:
+        where = AllOf((find.leads_about(tx, text), scope))
+        leads = tx.find(LEADS, where, sort="-created_at", limit=query.limit)
+    people = find.find_people(tx, text)[: query.limit] if text and may(actor, "contact", Action.READ) else []
+    return SearchOut(
+        leads=[show_lead(tx, lead) for lead in leads], contacts=[show_contact(person) for person in people]
+    )
+
+
+ROUTES = (
+    Route("GET", "/contacts", list_, "Контакты", "contact.read"),
+    Route("GET", "/contacts/{id}", read, "Контакт", "contact.read"),
+    Route("GET", "/contacts/{id}/timeline", timeline, "Лента контакта", "contact.read"),
+    Route("GET", "/duplicates", duplicates, "Пары контактов, которые могут быть одним человеком", "contact.read"),
+    Route("GET", "/search", search, "Поиск по всему", "lead.read"),
+)

@@ -1,0 +1,19 @@
+"""Every call of `/api/v1`, in the order of its description. A new resource: a module with `ROUTES`, and a line."""
+
+from __future__ import annotations
+
+from web.api import calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api.call import Route
+
+ROUTES: tuple[Route, ...] = (
+    *leads.ROUTES,
+    *conversation.ROUTES,
+    *contacts.ROUTES,
+    *tasks.ROUTES,
+    *calls.ROUTES,
+    *files.ROUTES,
+    *notes.ROUTES,
+    *users.ROUTES,
+    *queues.ROUTES,
+    *running.ROUTES,
+)

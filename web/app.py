@@ -1,0 +1,122 @@
+"""The web application: routes put together, and the one middleware that every request passes.
+
+The middleware turns refusals into answers, checks the CSRF token, and adds the security headers. The public doors
+(`/in/…`, see `web/public.py`) pass it without a stop: they answer for themselves and are counted in thousands a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from web import ops, public, stream
+from web.api import dispatch
+from web.api.routes import ROUTES
+from web.auth import GATE, check_csrf, current, is_api, new_gate
+from web.openapi import add_description
+from web.pages.render import bare, look_of
+from web.pages.routes import add_pages
+from web.problems import Problem, problem_of, reply
+from web.services import SERVICES, Services
+
+log = structlog.get_logger("web")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MAX_FORM = 64 << 20
+"""Bytes of a page's form with its files; what the API takes is limited call by call."""
+PLAIN = ("/healthz", "/readyz", "/metrics")
+
+CSP = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "style-src 'self'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "frame-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(services: Services) -> web.Application:
+    """The whole web room over a running hub."""
+    app = web.Application(middlewares=[door], client_max_size=MAX_FORM)
+    app[SERVICES] = services
+    app[GATE] = new_gate()
+    ops.add_ops(app)
+    public.add_doors(app)
+    dispatch.add_routes(app, ROUTES)
+    add_description(app, ROUTES)
+    stream.add_stream(app)
+    add_pages(app)
+    app.on_response_prepare.append(_add_headers)
+    return app
+
+
+@web.middleware
+async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every request but those of the public doors: CSRF, refusals as answers."""
+    if request.path.startswith("/in/"):
+        return await handler(request)
+    try:
+        await check_csrf(request)
+        response = await handler(request)
+    except Exception as error:
+        if isinstance(error, web.HTTPException) and error.status < 400:
+            ops.count(request.app, "page", error.status)
+            raise
+        response = await _refusal(request, error)
+    ops.count(request.app, "api" if is_api(request) else "page", response.status)
+    return response
+
+
+async def _refusal(request: web.Request, error: Exception) -> web.StreamResponse:
+    problem = problem_of(error)
+    if problem is None or problem.status == 500:
+        log.exception("request failed", method=request.method, route=_route(request), exc_info=error)
+        problem = problem or Problem(500, "Мы не справились с запросом. Ошибка записана в журнал сервера")
+    if is_api(request) or request.path in PLAIN or request.path.startswith("/forms/"):
+        return reply(problem)
+    return await _page(request, problem)
+
+
+async def _page(request: web.Request, problem: Problem) -> web.StreamResponse:
+    """For people. Even when the page itself fails they get the sentence."""
+    try:
+        signed = await current(request)
+        look = look_of(request.app[SERVICES], signed.user if signed else None)
+        shown = {"title": problem.title, "detail": problem.detail, "fields": problem.fields}
+        response = bare(request, look, "error.html", problem.status, code=problem.status, **shown)
+        response.headers.update(problem.headers)
+        return response
+    except Exception as error:
+        log.exception("error page failed", exc_info=error)
+        return web.Response(status=problem.status, text=f"{problem.title}. {problem.detail}", headers=problem.headers)
+
+
+def _route(request: web.Request) -> str:
+    """The pattern, not the path: paths may hold personal data."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "-"
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Strict defaults; a connector's page and a served file bring their own policy."""
+    if request.path.startswith("/in/"):
+        return
+    for name, value in SECURITY.items():
+        if name not in response.headers:
+            response.headers[name] = value

@@ -1,0 +1,180 @@
+"""What a seller does with a lead. Each is one command of the core; the answer is empty, and the live stream makes every
+open page load what has changed. The header `HX-Trigger` tells the page that asked what to do at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from crm_core.actor import Actor
+from crm_core.company import Company
+from crm_core.errors import Conflict, Invalid
+from crm_core.leads import Lead, edit_lead, for_change, get_lead, move_lead, open_lead_of, set_stage
+from crm_core.timeline import TIMELINE, ItemKind
+from distribution.offers import assign, decline, take
+from router.outgoing import add_note, cancel, reply, retry
+from storage import ReadTx, Tx
+from web.pages.card import stage_of
+from web.pages.i18n import _
+from web.pages.look import seen_by
+from web.pages.render import Reader, reader
+from web.pages.uploads import read_form
+
+UNDO_WITHIN = timedelta(minutes=2)
+TOP_FIELDS = frozenset({"title", "company"})
+
+
+def done(**events: Any) -> web.Response:
+    """Nothing to show; `events` are told to the page that asked."""
+    headers = {"HX-Trigger": json.dumps(events)} if events else {}
+    return web.Response(status=204, headers=headers)
+
+
+def toast(who: Reader, text: str, **extra: Any) -> dict[str, Any]:
+    """A short message at the edge of the page, in the reader's language."""
+    with seen_by(who.look):
+        return {"text": _(text), **extra}
+
+
+async def form_of(request: web.Request) -> Mapping[str, str]:
+    """Text fields of a posted form."""
+    return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+
+
+async def take_lead(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/take`: accept an offer, or take what nobody has."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    await who.write(take, who.actor, who.services.desk, lead_id)
+    return done(**{"lead:changed": {"lead": lead_id, "open": True}})
+
+
+async def decline_lead(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/decline`."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    with seen_by(who.look):
+        usual = _("Не могу взять сейчас")
+    reason = (await form_of(request)).get("reason", "").strip() or usual
+    await who.write(decline, who.actor, who.services.desk, lead_id, reason)
+    note = toast(who, "Лид предложен следующему")
+    return done(**{"lead:changed": {"lead": lead_id}, "toast": note})
+
+
+async def move(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/move`: another stage; a final one can be taken back for two minutes."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    stage = (await form_of(request)).get("stage", "")
+    lead = await who.write(move_lead, who.actor, who.services.desk.company, lead_id, stage)
+    events: dict[str, Any] = {"lead:changed": {"lead": lead_id}}
+    if not lead.open:
+        with seen_by(who.look):
+            text = _("Лид закрыт: «%(stage)s»") % {"stage": stage_of(who.services.desk, lead).title}
+        events["toast"] = {"text": text, "undo": f"/leads/{lead_id}/undo"}
+    return done(**events)
+
+
+def take_back(tx: Tx, actor: Actor, company: Company, lead_id: str) -> Lead:
+    """Undo one's own closing of a lead just now. Later it is a change of a finished lead, and rights decide."""
+    lead = get_lead(tx, actor, lead_id)
+    if lead.open:
+        return lead
+    former = _own_closing(tx, actor, lead)
+    if former is None:
+        for_change(tx, actor, lead_id)
+        raise Conflict("Отменить уже нельзя: верните лид в работу через стадию")
+    if lead.person_id and open_lead_of(tx, lead.person_id):
+        raise Conflict("У этого клиента уже есть другой открытый лид")
+    return set_stage(tx, actor, company, lead, former)
+
+
+def _own_closing(tx: ReadTx, actor: Actor, lead: Lead) -> str | None:
+    """The stage that this actor closed the lead from within `UNDO_WITHIN`."""
+    if actor.id is None or tx.now - lead.stage_since > UNDO_WITHIN:
+        return None
+    for item in tx.find(TIMELINE, {"lead_id": lead.id}, sort="-at", limit=20):
+        if item.kind is ItemKind.STAGE:
+            own = item.author_id == actor.id and item.data.get("to") == lead.stage
+            return str(item.data["from"]) if own else None
+    return None
+
+
+async def undo(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/undo`: the closing was a slip."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    await who.write(take_back, who.actor, who.services.desk.company, lead_id)
+    return done(**{"lead:changed": {"lead": lead_id}, "toast": toast(who, "Лид снова в работе")})
+
+
+async def transfer(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/assign`: to a colleague (`user_id`) or a queue (`queue`)."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    form = await form_of(request)
+    target = {"user_id": form.get("user_id") or None, "queue": form.get("queue") or None}
+    await who.write(assign, who.actor, who.services.desk, lead_id, **target)
+    return done(**{"lead:changed": {"lead": lead_id}, "close-dialog": {}, "toast": toast(who, "Лид передан")})
+
+
+def edit_field(tx: Tx, actor: Actor, lead_id: str, name: str, value: str, was: str) -> Lead:
+    """Change one field of the card, unless somebody changed that very field since this page showed it."""
+    lead = for_change(tx, actor, lead_id)
+    present = str(getattr(lead, name) or "") if name in TOP_FIELDS else lead.fields.get(name, "")
+    if present not in (was, value):
+        raise Conflict(f"Поле уже изменил кто-то другой, теперь там: «{present[:200]}». Карточка обновлена")
+    changes = {name: value or None} if name in TOP_FIELDS else {"fields": {name: value}}
+    return edit_lead(tx, actor, lead_id, changes, lead.version)
+
+
+async def field(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/field`: `name`, `value`, and `was`, the value that the page had shown."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    form = await form_of(request)
+    name, value = form.get("name", ""), form.get("value", "").strip().replace("\r\n", "\n")
+    known = TOP_FIELDS | {rule.key for rule in who.services.desk.company.fields}
+    if name not in known:
+        raise Invalid({"name": "Такого поля на карточке нет"})
+    was = form.get("was", "").replace("\r\n", "\n")
+    await who.write(edit_field, who.actor, lead_id, name, value, was)
+    return done(saved={"name": name, "value": value})
+
+
+async def send_reply(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/reply`: text and files into the outbox."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    form, files = await read_form(request)
+    item = await who.write(
+        reply,
+        who.actor,
+        who.services.desk,
+        lead_id,
+        form.get("text", ""),
+        attachments=files,
+        connector=form.get("connector") or None,
+        subject=form.get("subject") or None,
+    )
+    return done(sent={"lead": lead_id, "item": item.id, "tab": "reply"})
+
+
+async def send_note(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/note`: only colleagues see it."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    form, _files = await read_form(request)
+    item = await who.write(add_note, who.actor, lead_id, form.get("text", ""))
+    return done(sent={"lead": lead_id, "item": item.id, "tab": "note"})
+
+
+async def retry_message(request: web.Request) -> web.Response:
+    """`POST /outbox/{id}/retry`: send a failed message again."""
+    who = await reader(request)
+    await who.write(retry, who.actor, request.match_info["id"])
+    return done(**{"ops:changed": {}, "toast": toast(who, "Отправляем снова")})
+
+
+async def cancel_message(request: web.Request) -> web.Response:
+    """`POST /outbox/{id}/cancel`: take back what was not sent yet."""
+    who = await reader(request)
+    await who.write(cancel, who.actor, request.match_info["id"])
+    return done(**{"ops:changed": {}, "toast": toast(who, "Отправка отменена")})

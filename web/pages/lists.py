@@ -1,0 +1,197 @@
+"""Lists: leads, callback tasks, calls. A list is a page; «Показать ещё» appends the next rows of the same list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from crm_core.actor import Actor
+from crm_core.calls import CALLS, list_calls
+from crm_core.leads import LEADS, Lead, list_leads
+from crm_core.people import PEOPLE, Person, by_email, by_phone
+from crm_core.tasks import TASKS, complete_task, list_tasks
+from crm_core.users import User
+from distribution.desk import Desk
+from router import normalize
+from storage import AllOf, Collection, Filter, Gte, In, Prefix, ReadTx
+from web.pages.actions import done, form_of, toast
+from web.pages.card import leads_by_id
+from web.pages.conversation import staff
+from web.pages.i18n import mark
+from web.pages.look import look, seen_by
+from web.pages.render import Reader, page, part, reader, wants_part
+
+PAGE = 50
+PERIODS = (
+    ("", mark("За всё время")), ("today", mark("Сегодня")), ("week", mark("7 дней")), ("month", mark("30 дней")),
+)  # fmt: skip
+_BACK = {"today": 0, "week": 6, "month": 29}
+SORTS = (
+    ("-created_at", mark("Сначала новые")),
+    ("created_at", mark("Сначала старые")),
+    ("-updated_at", mark("Недавно изменённые")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One stretch of a list with what its rows name."""
+
+    items: list[Any]
+    next: str | None
+    people: Mapping[str, Person] = field(default_factory=dict)
+    leads: Mapping[str, Lead] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+    staff: Mapping[str, str] = field(default_factory=dict)
+    total: int | None = None
+
+
+def since(period: str, now: datetime) -> datetime | None:
+    """Local midnight at which the chosen period begins."""
+    if period not in _BACK:
+        return None
+    today = now.astimezone(look().zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=_BACK[period])
+
+
+def _people(tx: ReadTx, ids: set[str | None]) -> dict[str, Person]:
+    return {each: found for each in ids if each and (found := tx.get(PEOPLE, each)) is not None}
+
+
+def _users(tx: ReadTx, desk: Desk) -> dict[str, str]:
+    return {user.id: user.name for user in desk.roster(tx).users}
+
+
+def _next(tx: ReadTx, collection: Collection[Any], items: list[Any], sort: str) -> str | None:
+    return tx.cursor_after(collection, items[-1], sort) if len(items) == PAGE else None
+
+
+def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:
+    """Leads by the filters of the address."""
+    where: dict[str, Any] = {}
+    if stage := query.get("stage"):
+        where |= {"open": True} if stage == "open" else {"stage": stage}
+    if owner := query.get("owner"):
+        where["owner_id"] = actor.id if owner == "me" else None if owner == "none" else owner
+    if channel := query.get("channel"):
+        where["source.channel"] = channel
+    if source := query.get("source"):
+        where["source.key"] = source
+    if start is not None:
+        where["created_at"] = Gte(start)
+    sort = query.get("sort") if query.get("sort") in dict(SORTS) else "-created_at"
+    filters: Filter = where
+    if text := query.get("q", "").strip():
+        filters = AllOf((where, text_filter(tx, text)))
+    items = list_leads(tx, actor, filters, sort=str(sort), limit=PAGE, after=query.get("after") or None)
+    people = _people(tx, {lead.person_id for lead in items})
+    return Rows(items, _next(tx, LEADS, items, str(sort)), people, users=_users(tx, desk))
+
+
+def text_filter(tx: ReadTx, text: str) -> Filter:
+    """Leads that a typed text names: a number, a phone, an email, the beginning of a name."""
+    digits = text.lstrip("№#").strip()
+    if digits.isdigit() and len(digits) < 7:
+        return {"number": int(digits)}
+    people = find_people(tx, text)
+    return {"person_id": In([person.id for person in people])} if people else {"number": -1}
+
+
+def find_people(tx: ReadTx, text: str, limit: int = 30) -> list[Person]:
+    """By phone in any notation, by email, or by the beginning of the name in any letter case."""
+    if (phone := normalize.phone(text)) and (person := by_phone(tx, phone)):
+        return [person]
+    if "@" in text and (person := by_email(tx, text)):
+        return [person]
+    found: dict[str, Person] = {}
+    for start in dict.fromkeys((text, text.capitalize(), text.title())):
+        for person in tx.find(PEOPLE, {"name": Prefix(start)}, sort="name", limit=limit):
+            found[person.id] = person
+    return list(found.values())[:limit]
+
+
+async def _show(
+    request: web.Request, who: Reader, name: str, load: Callable[..., Rows], **context: Any
+) -> web.Response:
+    query = {key: value for key, value in request.query.items() if "\0" not in value}
+    rows = await who.read(load, who.actor, who.services.desk, query, context.pop("start", None))
+    context |= {"rows": rows, "query": query, "base": dict(query)}
+    if wants_part(request) and "after" in query:
+        return part(request, who, f"lists/{name}_rows.html", **context)
+    return await page(request, who, f"lists/{name}.html", name, **context)
+
+
+async def leads_page(request: web.Request) -> web.Response:
+    """`GET /leads`: every lead that the reader may see, filtered."""
+    who = await reader(request)
+    start = _start(who, request)
+    company = who.services.desk.company
+    channels = sorted({info.channel for info in company.connectors.values()})
+    sources = {rule.key: rule.label for rule in company.sources}
+    users = await who.read(_active, who.services.desk)
+    return await _show(
+        request, who, "leads", lead_rows, start=start, channels=channels, sources=sources, users=users,
+        periods=PERIODS, sorts=SORTS,
+    )  # fmt: skip
+
+
+def _active(tx: ReadTx, desk: Desk) -> list[User]:
+    return sorted(desk.roster(tx).users, key=lambda user: user.name)
+
+
+def _start(who: Reader, request: web.Request) -> datetime | None:
+    with seen_by(who.look):
+        return since(request.query.get("period", ""), who.look.now)
+
+
+def task_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:
+    """Open tasks by their deadline, so overdue ones come first; or those done lately."""
+    finished = query.get("state") == "done"
+    where: dict[str, Any] = {"open": not finished}
+    if query.get("whose") != "all":
+        where["responsible_id"] = actor.id
+    sort = "-deadline" if finished else "deadline"
+    items = list_tasks(tx, actor, where, sort=sort, limit=PAGE, after=query.get("after") or None)
+    people = _people(tx, {task.person_id for task in items})
+    leads = leads_by_id(tx, {task.lead_id for task in items if task.lead_id})
+    return Rows(items, _next(tx, TASKS, items, sort), people, leads, _users(tx, desk))
+
+
+async def tasks_page(request: web.Request) -> web.Response:
+    """`GET /tasks`."""
+    return await _show(request, await reader(request), "tasks", task_rows)
+
+
+async def finish_task(request: web.Request) -> web.Response:
+    """`POST /tasks/{id}/complete` with what came out of it."""
+    who, task_id = await reader(request), request.match_info["id"]
+    result = (await form_of(request)).get("result", "").strip()
+    task = await who.write(complete_task, who.actor, task_id, result)
+    return done(**{"task:changed": {"task": task_id, "lead": task.lead_id}, "toast": toast(who, "Задача выполнена")})
+
+
+def call_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:
+    """The journal of calls, newest first."""
+    where: dict[str, Any] = {}
+    if direction := query.get("direction"):
+        where["direction"] = direction
+    if outcome := query.get("outcome"):
+        where["outcome"] = outcome
+    if text := query.get("number", "").strip():
+        where["number"] = normalize.phone(text) or text
+    if start is not None:
+        where["started_at"] = Gte(start)
+    items = list_calls(tx, actor, where, limit=PAGE, after=query.get("after") or None)
+    people = _people(tx, {call.person_id for call in items})
+    leads = leads_by_id(tx, {call.lead_id for call in items if call.lead_id})
+    return Rows(items, _next(tx, CALLS, items, "-started_at"), people, leads, staff=staff(tx, desk))
+
+
+async def calls_page(request: web.Request) -> web.Response:
+    """`GET /calls`."""
+    who = await reader(request)
+    return await _show(request, who, "calls", call_rows, start=_start(who, request), periods=PERIODS)

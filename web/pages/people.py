@@ -1,0 +1,82 @@
+"""A person with everything that passed, and the search that finds him."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from crm_core.access import check
+from crm_core.actor import Actor
+from crm_core.errors import Missing
+from crm_core.leads import Lead, list_leads
+from crm_core.people import PEOPLE, Person
+from crm_core.rights import Action
+from crm_core.tasks import TASKS, Task
+from distribution.desk import Desk
+from storage import In, ReadTx
+from web.pages.conversation import Talk, staff, talk
+from web.pages.lists import find_people, text_filter
+from web.pages.render import page, reader
+
+LEADS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    person: Person
+    leads: list[Lead]
+    tasks: list[Task]
+    talk: Talk | None
+    staff: dict[str, str]
+    users: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    people: list[Person]
+    leads: list[Lead]
+    users: dict[str, str]
+
+
+def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
+    """The person; his timeline is that of his newest visible lead, which shows the whole history."""
+    check(actor, "contact", Action.READ)
+    person = tx.get(PEOPLE, person_id)
+    if person is None:
+        raise Missing("Такого человека нет")
+    leads = list_leads(tx, actor, {"person_id": person.id}, sort="-created_at", limit=LEADS_SHOWN)
+    return Dossier(
+        person=person,
+        leads=leads,
+        tasks=tx.find(TASKS, {"person_id": person.id, "open": True}),
+        talk=talk(tx, actor, leads[0]) if leads else None,
+        staff=staff(tx, desk),
+        users={user.id: user.name for user in desk.roster(tx).users},
+    )
+
+
+async def person_page(request: web.Request) -> web.Response:
+    """`GET /people/{id}`."""
+    who = await reader(request)
+    found = await who.read(dossier, who.actor, who.services.desk, request.match_info["id"])
+    return await page(request, who, "people/person.html", "leads", dossier=found)
+
+
+def search(tx: ReadTx, actor: Actor, desk: Desk, text: str) -> Found:
+    """People by phone, email or name; leads by number and those of the people found."""
+    check(actor, "contact", Action.READ)
+    people = find_people(tx, text)
+    ids = In([person.id for person in people])
+    leads = list_leads(tx, actor, text_filter(tx, text), limit=LEADS_SHOWN)
+    if people:
+        leads = leads or list_leads(tx, actor, {"person_id": ids}, limit=LEADS_SHOWN)
+    return Found(people, leads, {user.id: user.name for user in desk.roster(tx).users})
+
+
+async def search_page(request: web.Request) -> web.Response:
+    """`GET /search?q=`."""
+    who = await reader(request)
+    text = request.query.get("q", "").replace("\0", "").strip()[:200]
+    found = await who.read(search, who.actor, who.services.desk, text) if text else None
+    return await page(request, who, "people/search.html", "search", q=text, found=found)

@@ -1,0 +1,309 @@
+"""The live stream: `GET /api/v1/events`, server-sent events of what its reader may see, resumable without loss.
+
+One reader of the change feed per process (`Feed`) is woken by commits, reads what is new once, and hands it to every
+open stream through a bounded queue. A stream that does not keep up is cut off: the browser connects again and resumes.
+
+**Format.** `id:` is the number of the change, `event:` its entity (`lead`, `timeline`, `task`, `call`, `user`,
+`notification`, `connector`, …), `data:` is `{"seq", "at", "entity", "id", "event", "lead_id", "data"}`. Comments
+(`: ping`) come every `HEARTBEAT` seconds. `event: reload` says that the wanted place in the feed is gone: load the page
+anew, and go on from its `id`.
+
+**Resume.** `Last-Event-ID` or `?last_id=` names the last change seen. What came since is read from the store up to the
+place at which the stream joined the feed, so nothing is lost or doubled between the two. Without either, the stream
+begins now.
+
+**Rights.** The same table as everywhere (`crm_core/access.py`). An employee's change ends his streams, so that a new
+role counts at once; the end of the session is noticed at the next heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from crm_core.access import Facts, may
+from crm_core.actor import Actor
+from crm_core.changes import CHANGES, Change, last_seq, since
+from crm_core.rights import Action
+from storage import ReadTx, Store, StoreUnavailable
+from web.auth import Signed, look_up, require
+from web.problems import invalid, too_soon
+from web.services import SERVICES
+
+log = structlog.get_logger("stream")
+
+HEARTBEAT = 15.0
+LOOK_EVERY = 2.0
+"""Seconds between looks when there is no news of a commit."""
+QUEUE = 1000
+"""Changes that a stream may lag behind."""
+PER_USER = 12
+"""Streams of one employee or token: windows, not a flood."""
+BATCH = 500
+RETRY_MS = 2000
+MAX_SEQ = 1 << 62
+
+ENTITY_RIGHTS = {"timeline": "lead", "quarantine": "journal", "duplicate": "contact", "absence": "user"}
+"""Whose right to read tells whether news of this entity is seen; others have a right of their own name."""
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader gets of a change."""
+
+    seq: int
+    at: str
+    entity: str
+    id: str
+    event: str
+    lead_id: str | None
+    data: dict[str, object]
+
+
+def encode(change: Change) -> bytes:
+    """One server-sent event."""
+    news = News(
+        seq=change.seq,
+        at=change.at.isoformat().replace("+00:00", "Z"),
+        entity=change.entity,
+        id=change.entity_id,
+        event=change.event,
+        lead_id=change.lead_id,
+        data=change.data,
+    )
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (change.seq, change.entity.encode(), msgspec.json.encode(news))
+
+
+def sees(actor: Actor, change: Change) -> bool:
+    """Whether this change is for this reader."""
+    if change.to and actor.id not in change.to:
+        return False
+    if change.entity == "notification":
+        return bool(change.to)
+    entity = ENTITY_RIGHTS.get(change.entity, change.entity)
+    if change.entity == "timeline" and change.lead_id is None:
+        entity = "task"
+    stage = change.data.get("stage")
+    facts = Facts(frozenset(change.owners), stage if isinstance(stage, str) else None, change.event != "closed")
+    return may(actor, entity, Action.READ, facts)
+
+
+@dataclass(eq=False, slots=True)
+class Subscriber:
+    """One open stream."""
+
+    actor: Actor
+    transport: asyncio.Transport | None
+    start: int
+    """Its place in the feed: what came before is read from the store or known to the reader."""
+    queue: asyncio.Queue[tuple[int, bytes] | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    """None: the end."""
+
+    def put(self, seq: int, event: bytes) -> bool:
+        try:
+            self.queue.put_nowait((seq, event))
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    def cut(self) -> None:
+        """Too slow: the writer may be stuck, so the connection itself goes."""
+        if self.transport is not None:
+            self.transport.abort()
+        self.end()
+
+    def end(self) -> None:
+        """Close from this side; whatever is queued is not sent any more but resumed by the reader."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
+
+class Feed:
+    """Reads the change feed once for all streams of this process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._news = asyncio.Event()
+        self._subscribers: set[Subscriber] = set()
+        self._seq = 0
+
+    @property
+    def streams(self) -> int:
+        """How many are open now."""
+        return len(self._subscribers)
+
+    def count_of(self, key: tuple[str | None, str]) -> int:
+        """How many this employee or token has open."""
+        return Counter((each.actor.id, each.actor.name) for each in self._subscribers)[key]
+
+    async def start(self) -> None:
+        """Begin at the present end of the feed."""
+        self._seq = await self._store.read(last_seq)
+
+    def join(self, actor: Actor, transport: asyncio.Transport | None) -> Subscriber:
+        subscriber = Subscriber(actor, transport, self._seq)
+        self._subscribers.add(subscriber)
+        return subscriber
+
+    def leave(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+
+    def close(self) -> None:
+        """End every stream: the process stops."""
+        for each in list(self._subscribers):
+            each.end()
+
+    async def run(self) -> None:
+        """Hand out news until cancelled."""
+        stop = self._store.listen(lambda touched: self._news.set() if "changes" in touched else None)
+        try:
+            while True:
+                self._news.clear()
+                try:
+                    busy = await self._hand_out()
+                except StoreUnavailable as error:
+                    log.error("store unavailable", error=str(error))
+                    busy = False
+                if not busy:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), LOOK_EVERY)
+        finally:
+            stop()
+
+    async def _hand_out(self) -> bool:
+        changes = await self._store.read(since, self._seq, BATCH)
+        for change in changes:
+            self._seq = change.seq
+            self._send(change)
+        return len(changes) == BATCH
+
+    def _send(self, change: Change) -> None:
+        event = b""
+        for each in list(self._subscribers):
+            if change.seq > each.start and sees(each.actor, change):
+                event = event or encode(change)
+                if not each.put(change.seq, event):
+                    log.warning("stream too slow", seq=change.seq)
+                    each.cut()
+            if change.entity == "user" and change.entity_id == each.actor.id and change.event != "presence":
+                each.end()
+
+
+FEED: web.AppKey[Feed] = web.AppKey("feed", Feed)
+
+
+def add_stream(app: web.Application) -> None:
+    """Register the address and run the feed while the application runs."""
+    app[FEED] = Feed(app[SERVICES].store)
+    app.router.add_get("/api/v1/events", events)
+    app.cleanup_ctx.append(_run_feed)
+    app.on_shutdown.append(_close)
+
+
+async def _run_feed(app: web.Application) -> AsyncIterator[None]:
+    await app[FEED].start()
+    task = asyncio.create_task(app[FEED].run(), name="change-feed")
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _close(app: web.Application) -> None:
+    app[FEED].close()
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """The stream of one reader."""
+    signed = await require(request)
+    last = _last_id(request)
+    feed = request.app[FEED]
+    if feed.count_of((signed.actor.id, signed.actor.name)) >= PER_USER:
+        raise too_soon(int(HEARTBEAT), f"Открыто слишком много окон: можно не больше {PER_USER}")
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    subscriber = feed.join(signed.actor, request.transport)
+    try:
+        await response.prepare(request)
+        await response.write(b"retry: %d\n\n" % RETRY_MS)
+        with contextlib.suppress(ConnectionError):
+            await _catch_up(request, response, subscriber, last)
+            await _follow(request, response, subscriber, signed)
+    finally:
+        feed.leave(subscriber)
+    return response
+
+
+def _last_id(request: web.Request) -> int | None:
+    text = request.headers.get("Last-Event-ID") or request.query.get("last_id") or ""
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text[:20]) > MAX_SEQ:
+        raise invalid(last_id="Нужен номер последнего полученного события")
+    return int(text)
+
+
+async def _catch_up(
+    request: web.Request, response: web.StreamResponse, subscriber: Subscriber, last: int | None
+) -> None:
+    """What happened between the reader's last event and the place where he joined the feed."""
+    if last is None:
+        return
+    store = request.app[SERVICES].store
+    if await store.read(_is_gone, last):
+        await response.write(b"id: %d\nevent: reload\ndata: {}\n\n" % subscriber.start)
+        return
+    subscriber.start, joined = max(subscriber.start, last), subscriber.start
+    while last < joined:
+        changes = await store.read(since, last, BATCH)
+        if not changes:
+            return
+        last = changes[-1].seq
+        wanted = (each for each in changes if each.seq <= joined and sees(subscriber.actor, each))
+        await response.write(b"".join(encode(each) for each in wanted))
+
+
+def _is_gone(tx: ReadTx, last: int) -> bool:
+    """Whether changes after this place were pruned already, or the place was never reached (a restored store)."""
+    reached = tx.last_number("change")
+    if last >= reached:
+        return last > reached
+    oldest = tx.first(CHANGES, sort="seq")
+    return oldest is None or oldest.seq > last + 1
+
+
+async def _follow(request: web.Request, response: web.StreamResponse, subscriber: Subscriber, signed: Signed) -> None:
+    """Live news, a heartbeat when there is none, until either side ends it."""
+    loop = asyncio.get_running_loop()
+    beat = loop.time() + HEARTBEAT
+    while True:
+        try:
+            item = await asyncio.wait_for(subscriber.queue.get(), max(0.0, beat - loop.time()))
+        except TimeoutError:
+            if await look_up(request) is None:
+                return
+            await response.write(b": ping\n\n")
+            beat = loop.time() + HEARTBEAT
+            continue
+        if item is None:
+            return
+        await response.write(_drain(subscriber, item))
+
+
+def _drain(subscriber: Subscriber, item: tuple[int, bytes]) -> bytes:
+    """Everything that waits, in one write."""
+    chunks = [item[1]]
+    while not subscriber.queue.empty():
+        following = subscriber.queue.get_nowait()
+        if following is None:
+            subscriber.queue.put_nowait(None)
+            break
+        chunks.append(following[1])
+    return b"".join(chunks)
