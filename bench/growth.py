@@ -115,7 +115,7 @@ def _fill(company: Company, count: int) -> None:
         for start in range(0, count, BATCH):
             old = [_old(ids, company.sellers, n, count) for n in range(start, min(count, start + BATCH))]
             with db:
-                for place, collection in enumerate((LEADS, PEOPLE, IDENTITIES)):
+                for place, collection in enumerate(_FILLED):
                     db.executemany(_insert(collection), _rows(collection, [each[place] for each in old]))
         with db:
             db.execute("INSERT INTO _counters VALUES ('lead', ?)", (count,))
@@ -156,14 +156,14 @@ def _old(ids: IdSource, sellers: Sequence[Seller], index: int, count: int) -> tu
     return lead, person, Identity(id=key, person_id=person.id, kind=IdentityKind.PHONE, value=number, created_at=at)
 
 
+_FILLED: tuple[Collection[Any], ...] = (LEADS, PEOPLE, IDENTITIES)
 _SOURCE = Source(channel="form", connector="site", key="site", label="Сайт", utm={"source": "yandex"})
 
 
 def _insert(collection: Collection[Any]) -> str:
-    names = "".join(f', "{name}"' for name in collection.columns)
-    return (
-        f'INSERT INTO "{collection.name}" (id, version, _doc{names}) VALUES (?, ?, ?{", ?" * len(collection.columns)})'
-    )
+    names = ["id", "version", "_doc", *collection.columns]
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f'INSERT INTO "{collection.name}" ({quoted}) VALUES ({", ".join("?" * len(names))})'
 
 
 def _rows(collection: Collection[Any], entities: Sequence[Any]) -> Iterator[list[Any]]:

@@ -1,4 +1,4 @@
-"""The sellers' live streams, read as raw as the load is sent: reading ten of them must not cost more than the hub does."""
+"""The sellers' live streams, read as raw as the load is sent: reading ten of them must not cost more than the hub."""
 
 from __future__ import annotations
 

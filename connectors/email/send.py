@@ -76,14 +76,15 @@ def _client(smtp: SmtpSettings) -> aiosmtplib.SMTP:
 
 
 async def connect(client: aiosmtplib.SMTP, settings: EmailSettings) -> None:
-    """Greet and log in: with the names given for SMTP, else with those of IMAP where the server asks for any."""
+    """Greet and log in: with the names given for SMTP, else with those of IMAP where the server asks for any; an empty
+    `smtp.username` means no login at all."""
     smtp = _smtp(settings)
     await client.connect()
     if client.is_ehlo_or_helo_needed:
         await client.ehlo()
-    own_login = smtp.username is not None
+    own_login = bool(smtp.username)
     # A relay in the company's own network often asks for no login; then the IMAP one is not pressed on it.
-    if own_login or client.supports_extension("auth"):
+    if smtp.username != "" and (own_login or client.supports_extension("auth")):
         password = smtp.password if smtp.password is not None else settings.imap.password
         await client.login(smtp.username or settings.imap.username, password.get_secret_value())
 
