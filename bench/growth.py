@@ -19,7 +19,7 @@ import structlog
 from bench.baseline import Limits
 from bench.company import Company, Seller, found, open_company_store
 from bench.load import phone
-from bench.report import Limit, Row, percentile
+from bench.report import Limit, Row, number, percentile
 from connectors.contract import Inbound, InboundKind, Sender, SourceHints
 from crm_core.leads import LEADS, Lead, Source
 from crm_core.people import IDENTITIES, PEOPLE, Identity, IdentityKind, Person, identity_id
@@ -55,9 +55,9 @@ async def growth(folder: Path, limits: Limits, many: int) -> list[Row]:
         await store.close()
     few, full = (percentile(each, 0.5) for each in costs)
     return [
-        Row(f"цена лида, в хранилище {FEW:,}".replace(",", " "), few, "мкс"),
+        Row(f"цена лида, в хранилище {number(FEW)}", few, "мкс"),
         Row(
-            f"цена лида, в хранилище {many:,}".replace(",", " "),
+            f"цена лида, в хранилище {number(many)}",
             full,
             "мкс",
             Limit("малое хранилище", few),
@@ -127,7 +127,7 @@ def _fill(company: Company, count: int) -> None:
 def _old(ids: IdSource, sellers: Sequence[Seller], index: int, count: int) -> tuple[Lead, Person, Identity]:
     """One of `count` customers of the past years."""
     at = FIRST_DAY + SPAN * index / count
-    number, is_open = phone(), index % OPEN_EVERY == 0
+    mobile, is_open = phone(), index % OPEN_EVERY == 0
     person = Person(
         id="per_" + ids.new(at), name=f"Клиент {number}", phones=(number,), created_at=at, last_activity_at=at
     )

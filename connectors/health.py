@@ -1,4 +1,7 @@
-"""How each connector is: state, since when, last event in and out, errors in words. In memory; pages and metrics read it."""
+"""How each connector is: state, since when, last event in and out, errors in words.
+
+In memory; pages and metrics read it.
+"""
 
 from __future__ import annotations
 

@@ -173,7 +173,8 @@ class Feed:
                     busy = False
                 if not busy:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), LOOK_EVERY)
+                        async with asyncio.timeout(LOOK_EVERY):
+                            await self._news.wait()
         finally:
             stop()
 
@@ -285,7 +286,8 @@ async def _follow(request: web.Request, response: web.StreamResponse, subscriber
     beat = loop.time() + HEARTBEAT
     while True:
         try:
-            item = await asyncio.wait_for(subscriber.queue.get(), max(0.0, beat - loop.time()))
+            async with asyncio.timeout_at(beat):
+                item = await subscriber.queue.get()
         except TimeoutError:
             if await look_up(request) is None:
                 return

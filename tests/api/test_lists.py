@@ -84,7 +84,7 @@ async def test_the_same_key_makes_one_lead_and_another_callers_key_is_another(be
         ("phone=8 (916) 000-00-01", 1),
         ("phone=junk", 0),
         ("email=ANNA@x.ru", 0),
-        ("q=2", 3),
+        ("q=2", 2),
         ("q=№2", 1),
         ("q=клиент", 3),
         ("q=Клиент 1", 1),

@@ -46,6 +46,11 @@ class HubProcess:
                     return
         raise AssertionError((self.data.parent / "hub.log").read_text()[-2000:])
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self) -> None:
         """As a power cut would, but for the disk's own memory."""
         await self._end(signal.SIGKILL)

@@ -135,43 +135,35 @@ async def company(folder: Path) -> AsyncIterator[tuple[Api, AmiServer, Dovecot, 
         smtp.stop()
 
 
+FORM = {
+    "name": "Иван Петров",
+    "phone": "8 (916) 123-45-67",
+    "email": "ivan@client.example",
+    "equipment": "large",
+    "utm_source": "yandex",
+    "page": "https://shop.example/pumps",
+}
+
+
 @pytest.mark.server
 @pytest.mark.timeout(90)
 async def test_form_letter_and_call_become_one_lead_and_the_answer_returns_in_the_thread(tmp_path: Path) -> None:
     async with company(tmp_path) as (api, ami, dovecot, postman):
-
-        async def all_up() -> bool:
-            return all(each["state"] == "up" for each in await api.items("/connectors"))
-
-        await eventually(all_up)
-        form = {
-            "name": "Иван Петров",
-            "phone": "8 (916) 123-45-67",
-            "email": "ivan@client.example",
-            "equipment": "large",
-            "utm_source": "yandex",
-            "page": "https://shop.example/pumps",
-        }
-        async with api.client.post(f"{api.url}/in/forms/site", json=form) as answer:
+        await eventually(lambda: _all_up(api))
+        async with api.client.post(f"{api.url}/in/forms/site", json=FORM) as answer:
             assert answer.status == 202
         (lead,) = await eventually(lambda: api.items("/leads"))
-        assert lead["source"]["channel"] == "form"
-        assert lead["source"]["utm"] == {"source": "yandex"}
+        assert (lead["source"]["channel"], lead["source"]["utm"]) == ("form", {"source": "yandex"})
         assert lead["person"]["phones"] == ["+79161234567"]
 
         dovecot.deliver(LETTER.encode())
-
-        async def timeline(kind: str) -> list[dict[str, Any]]:
-            return [item for item in await api.items(f"/leads/{lead['id']}/timeline") if item["kind"] == kind]
-
-        (letter,) = await eventually(lambda: timeline("mail"))
+        (letter,) = await eventually(lambda: _letters(api, lead["id"]))
         assert letter["direction"] == "in"
         assert "Нужен насос" in letter["text"]
 
         await ami.play(TRACES / "a_answered.ami")
         (call,) = await eventually(lambda: api.items("/calls", number="+79161234567", outcome="answered"))
-        assert call["lead_id"] == lead["id"]
-        assert (call["answered_by"], call["direction"]) == ("101", "in")
+        assert (call["lead_id"], call["answered_by"], call["direction"]) == (lead["id"], "101", "in")
         (only,) = await api.items("/leads")
         (anna,) = [user for user in await api.items("/users") if user["extension"] == "101"]
         assert only["owner_id"] == anna["id"], "she answered the phone first"
@@ -182,11 +174,16 @@ async def test_form_letter_and_call_become_one_lead_and_the_answer_returns_in_th
         assert (sent["To"], sent["Subject"]) == ("ivan@client.example", "Re: Нужен насос")
         assert sent["In-Reply-To"] == "<first@client.example>"
         assert "Насос есть" in sent.get_body(("plain",)).get_content()
+        await eventually(lambda: _letters(api, lead["id"], "sent"))
 
-        async def delivered() -> bool:
-            return any(item["state"] == "sent" for item in await timeline("mail"))
 
-        await eventually(delivered)
+async def _all_up(api: Api) -> bool:
+    return all(each["state"] == "up" for each in await api.items("/connectors"))
+
+
+async def _letters(api: Api, lead_id: str, state: str | None = None) -> list[dict[str, Any]]:
+    items = await api.items(f"/leads/{lead_id}/timeline")
+    return [item for item in items if item["kind"] == "mail" and state in (None, item["state"])]
 
 
 async def _first(postman: Postman) -> EmailMessage | None:

@@ -137,6 +137,8 @@ async def field(request: web.Request) -> web.Response:
     if name not in known:
         raise Invalid({"name": "Такого поля на карточке нет"})
     was = form.get("was", "").replace("\r\n", "\n")
+    if name in TOP_FIELDS:
+        value = " ".join(value.split())
     await who.write(edit_field, who.actor, lead_id, name, value, was)
     return done(saved={"name": name, "value": value})
 

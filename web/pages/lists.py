@@ -12,12 +12,13 @@ from aiohttp import web
 from crm_core.actor import Actor
 from crm_core.calls import CALLS, list_calls
 from crm_core.leads import LEADS, Lead, list_leads
-from crm_core.people import PEOPLE, Person, by_email, by_phone
+from crm_core.people import PEOPLE, Person
 from crm_core.tasks import TASKS, complete_task, list_tasks
 from crm_core.users import User
 from distribution.desk import Desk
 from router import normalize
-from storage import AllOf, Collection, Filter, Gte, In, Prefix, ReadTx
+from storage import AllOf, Collection, Filter, Gte, ReadTx
+from web.api.find import leads_about
 from web.pages.actions import done, form_of, toast
 from web.pages.card import leads_by_id
 from web.pages.conversation import staff
@@ -86,32 +87,10 @@ def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], st
     sort = query.get("sort") if query.get("sort") in dict(SORTS) else "-created_at"
     filters: Filter = where
     if text := query.get("q", "").strip():
-        filters = AllOf((where, text_filter(tx, text)))
+        filters = AllOf((where, leads_about(tx, text)))
     items = list_leads(tx, actor, filters, sort=str(sort), limit=PAGE, after=query.get("after") or None)
     people = _people(tx, {lead.person_id for lead in items})
     return Rows(items, _next(tx, LEADS, items, str(sort)), people, users=_users(tx, desk))
-
-
-def text_filter(tx: ReadTx, text: str) -> Filter:
-    """Leads that a typed text names: a number, a phone, an email, the beginning of a name."""
-    digits = text.lstrip("№#").strip()
-    if digits.isdigit() and len(digits) < 7:
-        return {"number": int(digits)}
-    people = find_people(tx, text)
-    return {"person_id": In([person.id for person in people])} if people else {"number": -1}
-
-
-def find_people(tx: ReadTx, text: str, limit: int = 30) -> list[Person]:
-    """By phone in any notation, by email, or by the beginning of the name in any letter case."""
-    if (phone := normalize.phone(text)) and (person := by_phone(tx, phone)):
-        return [person]
-    if "@" in text and (person := by_email(tx, text)):
-        return [person]
-    found: dict[str, Person] = {}
-    for start in dict.fromkeys((text, text.capitalize(), text.title())):
-        for person in tx.find(PEOPLE, {"name": Prefix(start)}, sort="name", limit=limit):
-            found[person.id] = person
-    return list(found.values())[:limit]
 
 
 async def _show(

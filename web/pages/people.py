@@ -14,9 +14,9 @@ from crm_core.people import PEOPLE, Person
 from crm_core.rights import Action
 from crm_core.tasks import TASKS, Task
 from distribution.desk import Desk
-from storage import In, ReadTx
+from storage import ReadTx
+from web.api.find import find_people, leads_about
 from web.pages.conversation import Talk, staff, talk
-from web.pages.lists import find_people, text_filter
 from web.pages.render import page, reader
 
 LEADS_SHOWN = 50
@@ -67,10 +67,7 @@ def search(tx: ReadTx, actor: Actor, desk: Desk, text: str) -> Found:
     """People by phone, email or name; leads by number and those of the people found."""
     check(actor, "contact", Action.READ)
     people = find_people(tx, text)
-    ids = In([person.id for person in people])
-    leads = list_leads(tx, actor, text_filter(tx, text), limit=LEADS_SHOWN)
-    if people:
-        leads = leads or list_leads(tx, actor, {"person_id": ids}, limit=LEADS_SHOWN)
+    leads = list_leads(tx, actor, leads_about(tx, text), limit=LEADS_SHOWN)
     return Found(people, leads, {user.id: user.name for user in desk.roster(tx).users})
 
 

@@ -55,12 +55,26 @@ async function place(id) {
   template.innerHTML = await answer.text();
   const fresh = template.content.firstElementChild;
   const timeline = document.getElementById("timeline");
-  const atEnd = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < NEAR_END;
   const old = document.getElementById(fresh.id);
   if (old) old.replaceWith(fresh);
   else append(timeline, fresh);
   window.htmx.process(fresh);
-  if (atEnd || fresh.classList.contains("out")) timeline.scrollTop = timeline.scrollHeight;
+  if (pinned || fresh.classList.contains("out")) toEnd();
+}
+
+// The reader is at the end of the talk, so what arrives or grows (a picture that loads) keeps him there.
+let pinned = true;
+
+function toEnd() {
+  const timeline = document.getElementById("timeline");
+  if (!timeline) return;
+  pinned = true;
+  timeline.scrollTop = timeline.scrollHeight;
+}
+
+function scrolled(event) {
+  const box = event.target;
+  if (box.id === "timeline") pinned = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_END;
 }
 
 function append(timeline, fresh) {
@@ -99,8 +113,7 @@ function shown() {
   select(openLead());
   const work = document.getElementById("work");
   if (openLead() && work) work.dataset.pane = "talk";
-  const timeline = document.getElementById("timeline");
-  if (timeline) timeline.scrollTop = timeline.scrollHeight;
+  toEnd();
   const name = document.querySelector(".talk-who h1")?.textContent.trim();
   if (name) document.title = document.title.replace(/^((?:\(\d+\) )?).* · /, `$1${name} · `);
   restore();
@@ -199,6 +212,10 @@ export function startWorkplace() {
   });
   document.body.addEventListener("htmx:afterSwap", swapped);
   document.addEventListener("toggle", letters, true);
+  document.addEventListener("scroll", scrolled, true);
+  document.addEventListener("load", (event) => {
+    if (pinned && event.target.closest?.("#timeline") && event.target.tagName === "IMG") toEnd();
+  }, true);
   badge(Number(document.querySelector(".tabs").dataset.unread));
   shown();
   tick();
