@@ -36,6 +36,17 @@ class SourceRule:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutingRule:
+    """Where contacts go that fit; the first rule whose conditions all hold decides."""
+
+    title: str
+    when: Mapping[str, str]
+    """As for sources, and besides: `kind`, `subject`, `text`, `email_domain`, `field.NAME` of a form."""
+    queue: str | None = None
+    """The queue of the new lead; None: the contact is filed as ignored."""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldRule:
     """A field of the lead card, in the order of the card."""
 
@@ -78,6 +89,7 @@ class Company:
     stages: Sequence[Stage]
     rights: Rights
     sources: Sequence[SourceRule] = ()
+    routing: Sequence[RoutingRule] = ()
     fields: Sequence[FieldRule] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role key → title."""

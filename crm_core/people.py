@@ -61,20 +61,11 @@ class PossibleDuplicate(Entity, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class Blocked(Entity, frozen=True, kw_only=True):
-    """A block list entry; `id` is an identity id or `domain:spam.example`."""
-
-    reason: str
-    by: str | None = None
-    created_at: datetime
-
-
 PEOPLE = Collection("people", Person, [Index("name"), Index("last_activity_at"), Index("created_at")])
 IDENTITIES = Collection("identities", Identity, [Index("person_id")])
 DUPLICATES = Collection(
     "possible_duplicates", PossibleDuplicate, [Unique("first_id", "second_id"), Index("state", "created_at")]
 )
-BLOCKED = Collection("blocked", Blocked, [Index("created_at")])
 
 
 def identity_id(kind: IdentityKind, value: str) -> str:

@@ -13,13 +13,14 @@ from pydantic import BaseModel
 from connectors.contract import Connector
 from connectors.registry import REGISTRY
 from connectors.settings import ConnectorSettings
-from crm_core.company import Company, ConnectorInfo, FieldRule, SourceRule, Stage, Texts
+from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
 from firstline.build_channels import check_name
 from firstline.build_people import once, refers
+from firstline.build_rules import read_routing, read_rows, read_sources
 from firstline.draft import Draft
 from firstline.problems import nearest
-from firstline.settings_models import CompanySection, FieldRow, SourceRow, StageRow
+from firstline.settings_models import CompanySection, FieldRow, StageRow
 from workhours import Calendar, CalendarErrors, Updates, load_updates, parse_calendar
 
 M = TypeVar("M", bound=BaseModel)
@@ -29,10 +30,6 @@ ENTITIES = (
     "journal", "quarantine", "outbox", "audit", "product", "document",
 )  # fmt: skip
 """What rights are granted on."""
-SOURCE_CONDITIONS = (
-    "channel", "connector", "did", "mailbox", "community", "listing", "page", "referrer", "utm_source", "utm_medium",
-    "utm_campaign",
-)  # fmt: skip
 RESERVED_ROLES = ("system", "console")
 """Roles of the hub itself and of the command line."""
 
@@ -71,7 +68,7 @@ def read_company(
 ) -> Company | None:
     """The company as the rooms below see it; None when something in it is wrong."""
     roles, stages = _roles(draft), _stages(draft, section)
-    sources, rules = _sources(draft), _fields(draft)
+    sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft)
     rights, texts = _rights(draft, roles), _texts(draft)
     if draft.problems:
         return None
@@ -82,6 +79,7 @@ def read_company(
         stages=stages,
         rights=rights,
         sources=sources,
+        routing=routing,
         fields=rules,
         roles=roles,
         connectors={name: _info(name, settings) for name, settings in connectors.items()},
@@ -115,11 +113,6 @@ def with_capabilities(company: Company, connectors: Mapping[str, Connector]) -> 
     return replace(company, connectors=infos)
 
 
-def _rows(draft: Draft, table: str, model: type[M]) -> list[M]:
-    found = [draft.read(model, data, (table, number)) for number, data in enumerate(draft.rows(table))]
-    return [row for row in found if row is not None]
-
-
 def _roles(draft: Draft) -> dict[str, str]:
     roles = draft.table("roles")
     for key, title in roles.items():
@@ -133,7 +126,7 @@ def _roles(draft: Draft) -> dict[str, str]:
 
 
 def _stages(draft: Draft, section: CompanySection) -> list[Stage]:
-    rows = _rows(draft, "stages", StageRow)
+    rows = read_rows(draft, "stages", StageRow)
     once(draft, [(("stages", number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
     kinds = {row.key: row.kind for row in rows}
     for name, kind in (("new_stage", "open"), ("work_stage", "open"), ("spam_stage", "lost")):
@@ -144,20 +137,8 @@ def _stages(draft: Draft, section: CompanySection) -> list[Stage]:
     return [Stage(row.key, row.title, row.kind, row.color) for row in rows]
 
 
-def _sources(draft: Draft) -> list[SourceRule]:
-    rows = _rows(draft, "sources", SourceRow)
-    labels: dict[str, str] = {}
-    for number, row in enumerate(rows):
-        for condition in row.when.keys() - set(SOURCE_CONDITIONS):
-            place = ("sources", number, "when", condition)
-            draft.report(place, "такого условия нет", nearest(condition, SOURCE_CONDITIONS))
-        if labels.setdefault(row.key, row.label) != row.label:
-            draft.report(("sources", number, "label"), f"источник {row.key} уже назван иначе", "оставьте одно название")
-    return [SourceRule(row.key, row.label, row.when) for row in rows]
-
-
 def _fields(draft: Draft) -> list[FieldRule]:
-    rows = _rows(draft, "fields", FieldRow)
+    rows = read_rows(draft, "fields", FieldRow)
     once(draft, [(("fields", number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
     for number, row in enumerate(rows):
         if (row.type == "choice") != bool(row.choices):

@@ -6,12 +6,13 @@ from connectors.cursors import CURSORS
 from connectors.outbox import OUTBOX
 from crm_core.accounts import SESSIONS, TOKENS
 from crm_core.audit import AUDIT
+from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
 from crm_core.changes import CHANGES
 from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
-from crm_core.people import BLOCKED, DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE
 from crm_core.timers import TIMERS

@@ -150,6 +150,15 @@ class SourceRow(Section):
     when: dict[str, str] = {}
 
 
+class RoutingRow(Section):
+    """`[[routing]]`."""
+
+    title: str = Field(min_length=1, max_length=120)
+    when: dict[str, str] = Field(min_length=1)
+    queue: str | None = None
+    ignore: bool = False
+
+
 class FieldRow(Section):
     """`[[fields]]`: the lead card."""
 

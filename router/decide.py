@@ -15,7 +15,7 @@ from crm_core.timeline import TIMELINE
 from crm_core.users import USERS
 from router import normalize
 from router.context import Contact
-from router.sources import source_of
+from router.sources import routing_rule, source_of
 
 
 def decide(contact: Contact, *, on_call: str | None = None) -> Lead:
@@ -72,8 +72,7 @@ def _continue(contact: Contact, lead: Lead, on_call: str | None) -> Lead:
 
 def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
     tx, inbound, company, person = contact.tx, contact.inbound, contact.desk.company, contact.person
-    info = company.connectors.get(inbound.connector)
-    queue = info.queue if info else next(iter(contact.desk.queues))
+    queue = _queue(contact)
     source = source_of(company, inbound)
     calendar = company.calendar(contact.desk.queue(queue).calendar)
     lead = Lead(
@@ -103,6 +102,16 @@ def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
     tx.insert(LEADS, lead)
     announce(tx, lead, "created", {"channel": inbound.channel})
     return lead
+
+
+def _queue(contact: Contact) -> str:
+    """By routing rule, else the connector's own, else the first there is."""
+    rule = routing_rule(contact.desk.company, contact.inbound)
+    if rule is not None and rule.queue is not None:
+        contact.steps.append(f"Очередь по правилу «{rule.title}»")
+        return rule.queue
+    info = contact.desk.company.connectors.get(contact.inbound.connector)
+    return info.queue if info else next(iter(contact.desk.queues))
 
 
 _PREFIX = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from connectors.contract import Inbound, MessageState, RobotKind
 from connectors.outbox import OUTBOX
+from crm_core.blocklist import BLOCKED
 from crm_core.decisions import explain
-from crm_core.people import BLOCKED, IdentityKind, identity_id
+from crm_core.people import IdentityKind, identity_id
 from crm_core.timeline import TIMELINE
 from router import deliveries, normalize
 from router.context import Contact, Outcome
+from router.sources import routing_rule
 from storage import In, Tx
 
 _WORDS = {
@@ -34,6 +36,9 @@ def screen(contact: Contact) -> Outcome | None:
         return _ignore(contact, "spam", _FORM_ROBOTS.get(robot, f"Робот: {robot}"))
     if blocked := blocked_by(contact.tx, inbound):
         return _ignore(contact, "blocked", f"Отправитель в чёрном списке: {blocked}")
+    rule = routing_rule(contact.desk.company, inbound)
+    if rule is not None and rule.queue is None:
+        return _ignore(contact, "routing_rule", f"Отсеяно правилом «{rule.title}»")
     return None
 
 

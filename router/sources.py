@@ -1,4 +1,7 @@
-"""Which source of the reference list a contact belongs to: the first configured rule whose conditions all hold."""
+"""The configured rules: which source of the reference list a contact belongs to, and where it goes.
+
+In both lists the first rule whose conditions all hold decides.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from connectors.contract import Inbound
-from crm_core.company import Company
+from crm_core.company import Company, RoutingRule
 from crm_core.leads import Source
 
 
@@ -33,6 +36,28 @@ def source_of(company: Company, inbound: Inbound) -> Source:
         community=hints.community,
         listing=hints.listing,
     )
+
+
+def routing_rule(company: Company, inbound: Inbound) -> RoutingRule | None:
+    """The routing rule that fits, None when the connector's own queue shall have it."""
+    if not company.routing:
+        return None
+    facts = {**_facts(inbound), **_content(inbound)}
+    for rule in company.routing:
+        if all(_fits(facts.get(name), pattern) for name, pattern in rule.when.items()):
+            return rule
+    return None
+
+
+def _content(inbound: Inbound) -> Mapping[str, str | None]:
+    emails = inbound.sender.emails
+    return {
+        "kind": inbound.kind,
+        "subject": inbound.subject,
+        "text": inbound.text,
+        "email_domain": emails[0].rpartition("@")[2] if emails else None,
+        **{f"field.{name}": value for name, value in inbound.fields.items()},
+    }
 
 
 def _title(company: Company, inbound: Inbound) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
 
 from connectors.contract import RobotKind
 from crm_core.actor import SYSTEM
+from crm_core.blocklist import block
+from crm_core.company import RoutingRule
 from crm_core.leads import move_lead
 from crm_core.people import DUPLICATES
 from distribution.offers import take
 from router.journal import replay
-from tests.scenario.office import Office
+from tests.scenario.office import Office, make_company, queue
 
 
 async def test_a_form_becomes_a_lead_offered_to_a_seller_at_once(office: Office) -> None:
@@ -110,3 +116,42 @@ async def test_a_poisonous_contact_goes_to_the_quarantine_and_the_next_ones_go_o
     await office.do(replay, SYSTEM, record.id)
     await office.settle()
     assert len(await office.leads()) == 2
+
+
+async def test_a_routing_rule_chooses_the_queue_and_another_one_ignores(tmp_path: Path) -> None:
+    company = replace(
+        make_company(),
+        routing=(
+            RoutingRule("Биржа", {"email_domain": "exchange.example"}),
+            RoutingRule("Сервис", {"field.topic": "*ремонт*"}, "service"),
+        ),
+    )
+    office = Office(tmp_path, company, queue(), queue(name="service", title="Сервис", members=("role:head",)))
+    await office.hire("anna")
+    head = await office.hire("galina", "head")
+    (record,) = await office.receive(office.letter("bot@exchange.example"))
+    assert (record.state, record.rule) == ("ignored", "routing_rule")
+    await office.receive(office.form(fields={"topic": "Ремонт насоса"}))
+    lead = await office.lead()
+    assert (lead.queue, lead.offered_to) == ("service", head.id)
+    assert "Очередь по правилу «Сервис»" in (await office.decisions(lead))[-1].steps
+    await office.close()
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        ("phone:+79161234567", 1),
+        ("email:ivan@client.example", 1),
+        ("domain:client.example", 1),
+        ("domain:other.example", 2),
+    ],
+)
+async def test_contacts_of_the_block_list_become_no_leads(office: Office, key: str, kept: int) -> None:
+    await office.hire("anna")
+    await office.do(block, SYSTEM, key, "звонит каждый день")
+    blocked = office.form("8 916 123-45-67", email="Ivan@client.example")
+    (record,) = await office.receive(blocked)
+    await office.receive(office.form("+79030000000"))
+    assert len(await office.leads()) == kept
+    assert (record.state == "ignored") == (kept == 1)
