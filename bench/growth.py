@@ -92,14 +92,14 @@ def _thread_time(tx: object) -> float:
 
 
 def _form() -> Inbound:
-    number = phone()
+    mobile = phone()
     return Inbound(
         connector="site",
         channel="form",
-        external_id=number,
+        external_id=mobile,
         kind=InboundKind.FORM,
         occurred_at=datetime.now(UTC),
-        sender=Sender(name=f"Клиент {number}", phones=(number,), emails=(f"{number[1:]}@client.example",)),
+        sender=Sender(name=f"Клиент {mobile}", phones=(mobile,), emails=(f"{mobile[1:]}@client.example",)),
         text="Нужен насос для скважины 40 метров",
         source=SourceHints(page="https://shop.example/pumps", utm={"source": "yandex"}),
     )
@@ -129,7 +129,7 @@ def _old(ids: IdSource, sellers: Sequence[Seller], index: int, count: int) -> tu
     at = FIRST_DAY + SPAN * index / count
     mobile, is_open = phone(), index % OPEN_EVERY == 0
     person = Person(
-        id="per_" + ids.new(at), name=f"Клиент {number}", phones=(number,), created_at=at, last_activity_at=at
+        id="per_" + ids.new(at), name=f"Клиент {mobile}", phones=(mobile,), created_at=at, last_activity_at=at
     )
     lead = Lead(
         id="lead_" + ids.new(at),
@@ -152,8 +152,8 @@ def _old(ids: IdSource, sellers: Sequence[Seller], index: int, count: int) -> tu
         created_at=at,
         updated_at=at,
     )
-    key = identity_id(IdentityKind.PHONE, number)
-    return lead, person, Identity(id=key, person_id=person.id, kind=IdentityKind.PHONE, value=number, created_at=at)
+    key = identity_id(IdentityKind.PHONE, mobile)
+    return lead, person, Identity(id=key, person_id=person.id, kind=IdentityKind.PHONE, value=mobile, created_at=at)
 
 
 _FILLED: tuple[Collection[Any], ...] = (LEADS, PEOPLE, IDENTITIES)

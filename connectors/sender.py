@@ -8,6 +8,7 @@ that cannot be cured fails the message at once; others are retried for `GIVE_UP_
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import structlog
 
 from connectors.contract import ConnectorError, MessageState, NotReady, SendRejected, SendResult, Sends
-from connectors.outbox import OUTBOX, OutboxMessage
+from connectors.outbox import OUTBOX, OutboxMessage, lane_head, pace
 from storage import Lte, ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("outbox")
@@ -24,6 +25,10 @@ LOOK_EVERY = 2.0
 SEND_TIMEOUT = 120.0
 GIVE_UP_AFTER = timedelta(hours=24)
 MAX_PAUSE = timedelta(minutes=15)
+DOUBLINGS = 10
+"""More would exceed `MAX_PAUSE` anyway, and in the end what a `timedelta` can hold."""
+LONGEST_WISH = timedelta(days=1)
+"""A channel that asks for a longer pause is asked again after this one."""
 
 OnChange = Callable[[Any, OutboxMessage], None]
 """Called inside the transaction that changed a row: `(tx, row)`."""
@@ -40,7 +45,7 @@ def due_messages(tx: ReadTx, connector: str, limit: int = 50) -> list[OutboxMess
     heads: dict[str, OutboxMessage] = {}
     for row in due:
         if row.lane not in heads:
-            head = tx.first(OUTBOX, {"lane": row.lane, "pending": True}, sort="created_at")
+            head = lane_head(tx, row.lane)
             if head is not None and head.next_attempt_at <= tx.now:
                 heads[row.lane] = head
     return list(heads.values())
@@ -67,16 +72,17 @@ class Sender:
                     sent = await self.send_due()
                 except StoreUnavailable as error:
                     log.error("store unavailable", error=str(error))
+                except Exception:
+                    log.exception("sender failed", connector=self._name)
                 if not sent:
                     await self._wait()
         finally:
             stop()
 
     async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), LOOK_EVERY)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._news.wait()
 
     async def send_due(self) -> int:
         """Send one message of each conversation that has one due; the number that was tried."""
@@ -90,7 +96,8 @@ class Sender:
         if marked is None:
             return
         try:
-            result = await asyncio.wait_for(self._connector.send(marked.outbound), SEND_TIMEOUT)
+            async with asyncio.timeout(SEND_TIMEOUT):
+                result = await self._connector.send(marked.outbound)
         except SendRejected as error:
             await self._store.write(self._failed, row.id, str(error), error.retryable, error.retry_after)
         except TimeoutError:
@@ -114,25 +121,34 @@ class Sender:
         return row
 
     def _sent(self, tx: Tx, row_id: str, result: SendResult) -> None:
+        """The channel took it. Its own report (delivered, read) may have been faster and then stands."""
         row = tx.require(OUTBOX, row_id)
         row = tx.update(
             OUTBOX,
             row,
-            state=result.state,
+            state=result.state if row.pending else row.state,
             pending=False,
             external_id=result.external_id,
-            error=None,
+            error=None if row.pending else row.error,
             sent_at=tx.now,
         )
         self._on_change(tx, row)
 
     def _failed(self, tx: Tx, row_id: str, error: str, retryable: bool, retry_after: float | None) -> None:
         row = tx.require(OUTBOX, row_id)
+        if not row.pending:
+            return
         if retryable and tx.now - row.created_at < GIVE_UP_AFTER:
-            pause = (
-                timedelta(seconds=retry_after) if retry_after else min(timedelta(seconds=2**row.attempts), MAX_PAUSE)
-            )
-            row = tx.update(OUTBOX, row, state=MessageState.QUEUED, next_attempt_at=tx.now + pause, error=error[:500])
+            row = tx.update(OUTBOX, row, state=MessageState.QUEUED, error=error[:500])
+            pace(tx, row.lane, tx.now + _pause(row.attempts, retry_after))
+            row = tx.require(OUTBOX, row_id)
         else:
             row = tx.update(OUTBOX, row, state=MessageState.FAILED, pending=False, error=error[:500])
         self._on_change(tx, row)
+
+
+def _pause(attempts: int, retry_after: float | None) -> timedelta:
+    """How long to wait before the next attempt: as the channel asked, else longer and longer."""
+    if retry_after:
+        return timedelta(seconds=min(max(retry_after, 0.0), LONGEST_WISH.total_seconds()))
+    return min(timedelta(seconds=2 ** min(attempts, DOUBLINGS)), MAX_PAUSE)

@@ -38,6 +38,7 @@ log = structlog.get_logger("connectors")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds between restarts; doubled each time, forgotten after `STEADY` seconds of running."""
 STEADY = 60.0
+_STORE_AWAY = "хранилище не принимает запись (нет места на диске?)"
 STOPPED = (HealthState.DISABLED, HealthState.PAUSED)
 
 Accept = Callable[..., Awaitable[Sequence[Receipt]]]
@@ -60,7 +61,7 @@ class Context:
         try:
             receipts = await self._supervisor.accept(*inbounds, cursor=cursor)
         except StoreUnavailable as error:
-            raise NotReady("хранилище не принимает запись (нет места на диске?)") from error
+            raise NotReady(_STORE_AWAY) from error
         fresh = sum(not receipt.duplicate for receipt in receipts)
         if fresh:
             self._health.received_at(self.now(), fresh)
@@ -70,7 +71,10 @@ class Context:
         return await self._supervisor.store.read(cursors.load, self._health.name, key)
 
     async def save_cursor(self, key: str, value: Any) -> None:
-        await self._supervisor.store.write(cursors.save, self._health.name, key, value)
+        try:
+            await self._supervisor.store.write(cursors.save, self._health.name, key, value)
+        except StoreUnavailable as error:
+            raise NotReady(_STORE_AWAY) from error
 
     def report(self, state: HealthState, error: str | None = None, *, detail: str | None = None) -> None:
         self._supervisor.report(self._health, state, error, detail)
@@ -92,17 +96,19 @@ class Supervisor:
         clock: Callable[[], datetime],
         calendars: Calendars,
         on_outbox_change: OnChange,
-        on_health: Callable[[Health], None] = lambda health: None,
     ) -> None:
         self.store = store
         self.accept = accept
         self.clock = clock
         self.calendars = calendars
         self._on_outbox_change = on_outbox_change
-        self._on_health = on_health
+        self.on_health: Callable[[Health], None] = lambda health: None
+        """Called with every change of a connector's state."""
         self._connectors: dict[str, Connector] = {}
         self._health: dict[str, Health] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._commands: dict[str, asyncio.Lock] = {}
+        """Pause and resume of one connector follow each other; else it might run twice."""
 
     def add(self, connector: Connector, title: str, *, enabled: bool = True) -> None:
         """Take a connector in; `start` runs it."""
@@ -110,6 +116,7 @@ class Supervisor:
         if not enabled:
             health.report(HealthState.DISABLED, self.clock(), None, None)
         self._connectors[connector.name] = connector
+        self._commands[connector.name] = asyncio.Lock()
         self._health[connector.name] = health
 
     def start(self) -> None:
@@ -149,7 +156,9 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            self.report(health, HealthState.STARTING, None, None)
+            if health.state is not HealthState.DOWN:
+                # While it is down it stays so until it reports otherwise: `since` tells when the trouble began.
+                self.report(health, HealthState.STARTING, None, None)
             try:
                 await connector.run(Context(self, health))
                 self.report(health, HealthState.DOWN, "Соединение завершилось, подключаемся снова", None)
@@ -173,7 +182,7 @@ class Supervisor:
         """Note a state and tell whoever watches when it changed."""
         if health.report(state, self.clock(), error, detail):
             log.info("connector state", connector=health.name, state=str(state), error=error)
-            self._on_health(health)
+            self.on_health(health)
 
     def health(self) -> list[Health]:
         """Every connector's health, in the order of the configuration."""
@@ -189,15 +198,19 @@ class Supervisor:
         return self._connectors.get(name)
 
     async def pause(self, name: str) -> None:
-        """Stop receiving and sending; nothing queued is lost."""
-        await self._stop(name)
-        self.report(self._health[name], HealthState.PAUSED, None, None)
+        """Stop receiving and sending; nothing queued is lost. One that the configuration disables stays disabled."""
+        async with self._commands[name]:
+            if self._health[name].state is not HealthState.DISABLED:
+                await self._stop(name)
+                self.report(self._health[name], HealthState.PAUSED, None, None)
 
     async def resume(self, name: str) -> None:
-        """Run (again), also after a failure that stopped it."""
-        await self._stop(name)
-        self._health[name].state = HealthState.STARTING
-        self._start(name)
+        """Run (again), also after a failure that stopped it. One that the configuration disables stays disabled."""
+        async with self._commands[name]:
+            if self._health[name].state is not HealthState.DISABLED:
+                await self._stop(name)
+                self.report(self._health[name], HealthState.STARTING, None, None)
+                self._start(name)
 
     async def test(self, name: str) -> str:
         """Let the connector try itself; raises `ConnectorError`."""

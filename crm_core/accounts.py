@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
+from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.errors import Invalid
-from crm_core.rights import Rights
+from crm_core.rights import Action, Rights
 from crm_core.users import USERS, User, actor_for
 from storage import Collection, Entity, Index, Lt, ReadTx, Tx
 
@@ -77,6 +78,7 @@ def close_sessions_of(tx: Tx, user_id: str) -> None:
 
 def create_token(tx: Tx, actor: Actor, name: str, role: str, secret: str) -> ApiToken:
     """Register a token that acts with the rights of a role."""
+    check(actor, "token", Action.MANAGE)
     if role not in actor.rights.grants and not actor.is_system:
         raise Invalid({"role": f"Роли «{role}» нет; есть {', '.join(sorted(actor.rights.grants))}"})
     token = tx.insert(TOKENS, ApiToken(id=digest(secret), name=name, role=role, created_at=tx.now))

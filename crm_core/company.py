@@ -111,5 +111,9 @@ class Company:
                 return stage
         raise Invalid({"stage": f"Стадии «{key}» нет; есть {', '.join(stage.key for stage in self.stages)}"})
 
+    def stage_title(self, key: str) -> str:
+        """For people; a stage that is gone from the configuration is called by its key."""
+        return next((stage.title for stage in self.stages if stage.key == key), key)
+
     def calendar(self, name: str | None = None) -> Calendar:
         return self.calendars[name or self.default_calendar]

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from crm_core import timers
+from crm_core import tasks, timers
 from crm_core.access import Facts, check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
@@ -23,7 +23,7 @@ from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.people import PEOPLE
 from crm_core.rights import Action
 from crm_core.timeline import ItemKind, TimelineItem, add
-from crm_core.users import QUEUE_WAKE
+from crm_core.users import PLACE, QUEUE_WAKE, USERS
 from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Tx, Unique
 
 
@@ -72,7 +72,7 @@ class Lead(Entity, frozen=True, kw_only=True):
     accepted_at: datetime | None = None
     first_response_at: datetime | None = None
     due_at: datetime | None = None
-    """When the customer must have an answer."""
+    """When the customer must have an answer; None while nothing of his waits for one."""
     repeat_of: str | None = None
     """The former lead of the same person."""
     on_call: str | None = None
@@ -152,11 +152,14 @@ def for_change(tx: ReadTx, actor: Actor, lead_id: str, version: int | None = Non
     return lead
 
 
-def announce(tx: Tx, lead: Lead, event: str, data: Mapping[str, Any] | None = None) -> None:
-    """News about a lead for the open pages."""
+def announce(
+    tx: Tx, lead: Lead, event: str, data: Mapping[str, Any] | None = None, *, former: tuple[str | None, ...] = ()
+) -> None:
+    """News about a lead for the open pages; `former` are those in whose hands it was until now: they must learn of it,
+    whatever they may read afterwards."""
     shown = {"number": lead.number, "title": lead.title, "stage": lead.stage, "queue": lead.queue}
     shown |= {"owner_id": lead.owner_id, "offered_to": lead.offered_to, **(data or {})}
-    tell(tx, "lead", lead.id, event, lead_id=lead.id, owners=(lead.owner_id, lead.offered_to), data=shown)
+    tell(tx, "lead", lead.id, event, lead_id=lead.id, owners=(lead.owner_id, lead.offered_to, *former), data=shown)
 
 
 def edit_lead(tx: Tx, actor: Actor, lead_id: str, changes: Mapping[str, Any], version: int | None = None) -> Lead:
@@ -172,9 +175,9 @@ def edit_lead(tx: Tx, actor: Actor, lead_id: str, changes: Mapping[str, Any], ve
         merged = {**lead.fields, **changes["fields"]}
         changes["fields"] = {key: value for key, value in merged.items() if value}
     before = {field: getattr(lead, field) for field in changes}
-    changed = tx.update(LEADS, lead, **changes)
-    if changed is lead:
+    if all(value == before[field] for field, value in changes.items()):
         return lead
+    changed = tx.update(LEADS, lead, **changes, updated_at=tx.now)
     changed_now = {field: (before[field], getattr(changed, field)) for field in changes}
     record(tx, actor, "lead", lead.id, "updated", changed_now)
     announce(tx, changed, "updated")
@@ -196,11 +199,13 @@ def move_lead(tx: Tx, actor: Actor, company: Company, lead_id: str, stage: str, 
 
 def set_stage(tx: Tx, actor: Actor, company: Company, lead: Lead, stage: str) -> Lead:
     """The move itself, recorded on the timeline; for callers that have checked the rights."""
-    target, former = company.lead_stage(stage), company.lead_stage(lead.stage)
+    target, former = company.lead_stage(stage), company.stage_title(lead.stage)
     is_open = target.kind == "open"
     changes: dict[str, Any] = {"stage": stage, "stage_since": tx.now, "open": is_open, "updated_at": tx.now}
     if not is_open:
         changes |= {"waiting": False, "waiting_since": None, "offered_to": None, "offer_id": None, "on_call": None}
+    elif not lead.open:
+        changes |= {"owner_id": _owner_if_active(tx, lead), "waiting_since": tx.now, "declined_by": ()}
     changed = tx.update(LEADS, lead, **changes)
     record(tx, actor, "lead", lead.id, "moved", {"stage": (lead.stage, stage)})
     item = TimelineItem(
@@ -211,20 +216,45 @@ def set_stage(tx: Tx, actor: Actor, company: Company, lead: Lead, stage: str) ->
         person_id=lead.person_id,
         author_id=actor.id,
         author=actor.name,
-        text=f"{former.title} → {target.title}",
+        text=f"{former} → {target.title}",
         data={"from": lead.stage, "to": stage},
     )
     add(tx, item, owners=(changed.owner_id,))
     if not is_open:
-        _closed(tx, changed)
-    announce(tx, changed, "moved" if is_open else "closed")
+        _closed(tx, changed, target.title)
+    elif not lead.open:
+        _reopened(tx, changed, lead.stage_since)
+    announce(tx, changed, "moved" if is_open else "closed", former=(lead.offered_to,))
     return changed
 
 
-def _closed(tx: Tx, lead: Lead) -> None:
-    """A finished lead frees capacity: its queue looks for the next one."""
-    timers.cancel(tx, "offer", lead.id)
-    timers.schedule_sooner(tx, QUEUE_WAKE, lead.queue, tx.now)
+def _closed(tx: Tx, lead: Lead, stage_title: str) -> None:
+    """A finished lead frees its owner for whatever queue he serves, and nobody is to be called back any more."""
+    for kind in ("offer", "escalate", "call_guard"):
+        timers.cancel(tx, kind, lead.id)
+    timers.schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)
+    tasks.cancel_callbacks(tx, lead.id, f"Лид закрыт: {stage_title}")
     person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
     if person is not None and lead.owner_id:
         tx.update(PEOPLE, person, former_owner_id=lead.owner_id)
+
+
+def _reopened(tx: Tx, lead: Lead, closed_at: datetime) -> None:
+    """Back in work: with its former owner, or to distribution when it has none."""
+    tasks.revive_callbacks(tx, lead.id, closed_at)
+    tasks.hand_over(tx, lead.id, lead.owner_id)
+    if lead.owner_id is None:
+        timers.schedule(tx, PLACE, lead.id, tx.now)
+
+
+def _owner_if_active(tx: ReadTx, lead: Lead) -> str | None:
+    owner = tx.get(USERS, lead.owner_id) if lead.owner_id else None
+    return owner.id if owner is not None and owner.active else None
+
+
+def responded(tx: Tx, lead: Lead, at: datetime, *, seen: bool = True) -> Lead:
+    """A human of ours answered the customer at this moment; `seen`: the owner knows what came in."""
+    changes: dict[str, Any] = {"first_response_at": lead.first_response_at or at, "due_at": None}
+    if seen:
+        changes["unread"] = 0
+    return tx.update(LEADS, lead, **changes)

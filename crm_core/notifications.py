@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crm_core.changes import tell
-from storage import Collection, Entity, Index, Tx
+from storage import Collection, Entity, Gt, Index, Tx
 
 
 class Notification(Entity, frozen=True, kw_only=True):
@@ -14,6 +14,8 @@ class Notification(Entity, frozen=True, kw_only=True):
     text: str
     lead_id: str | None = None
     task_id: str | None = None
+    key: str | None = None
+    """What it is about, where the same news may come again."""
     read: bool = False
     at: datetime
 
@@ -22,14 +24,34 @@ NOTIFICATIONS = Collection("notifications", Notification, [Index("user_id", "rea
 
 
 def notify(
-    tx: Tx, user_id: str, kind: str, text: str, *, lead_id: str | None = None, task_id: str | None = None
-) -> Notification:
-    """Leave a note for one employee and show it on his open pages at once."""
+    tx: Tx, user_id: str, kind: str, text: str, *, lead_id: str | None = None, task_id: str | None = None,
+    key: str | None = None, quiet: timedelta = timedelta(0),
+) -> Notification:  # fmt: skip
+    """Leave a note for one employee and show it on his open pages at once.
+
+    With a `key` nobody is flooded: an unread note of this key gets the new text instead of company, and after a read
+    one the next comes `quiet` later at the earliest. The note that stands is returned.
+    """
+    earlier = _last_of(tx, user_id, key, quiet) if key else None
+    if earlier is not None:
+        return earlier if earlier.read else tx.update(NOTIFICATIONS, earlier, text=text, lead_id=lead_id, at=tx.now)
     note = tx.insert(
         NOTIFICATIONS,
         Notification(
-            id=tx.new_id(), user_id=user_id, kind=kind, text=text, lead_id=lead_id, task_id=task_id, at=tx.now
+            id=tx.new_id(), user_id=user_id, kind=kind, text=text, lead_id=lead_id, task_id=task_id, key=key, at=tx.now
         ),
     )
     tell(tx, "notification", note.id, kind, lead_id=lead_id, to=(user_id,), data={"text": text})
     return note
+
+
+LOOK_BACK = 200
+"""So many notes of an employee are searched for an earlier one of the same key."""
+
+
+def _last_of(tx: Tx, user_id: str, key: str, quiet: timedelta) -> Notification | None:
+    unread = tx.find(NOTIFICATIONS, {"user_id": user_id, "read": False}, sort="-at", limit=LOOK_BACK)
+    recent = tx.find(
+        NOTIFICATIONS, {"user_id": user_id, "read": True, "at": Gt(tx.now - quiet)}, sort="-at", limit=LOOK_BACK
+    )
+    return next((note for note in (*unread, *recent) if note.key == key), None)

@@ -56,6 +56,7 @@ TASKS = Collection(
     Task,
     [
         Index("responsible_id", "open", "deadline"),
+        Index("creator_id", "open", "deadline"),
         Index("open", "deadline"),
         Index("lead_id", "open"),
         Index("person_id", "open"),
@@ -84,9 +85,11 @@ def open_callback(
     responsible_id: str | None,
 ) -> Task:
     """The callback task of this lead: the open one grows by a call and keeps its earlier deadline, else a new one."""
-    existing = tx.first(TASKS, {"lead_id": lead_id, "open": True})
-    if existing is not None and existing.kind == "callback":
-        return tx.update(TASKS, existing, calls=existing.calls + 1)
+    existing = tx.first(TASKS, {"lead_id": lead_id, "open": True, "kind": "callback"})
+    if existing is not None:
+        grown = tx.update(TASKS, existing, calls=existing.calls + 1, phone=phone)
+        _announce(tx, grown, "updated")
+        return grown
     task = Task(
         id=tx.new_id("tsk_"),
         number=tx.next_number("task"),
@@ -143,7 +146,7 @@ def list_tasks(
     tx: ReadTx, actor: Actor, where: Filter, *, sort: str = "deadline", limit: int = 50, after: str | None = None
 ) -> list[Task]:
     """Tasks that match and that the actor may see."""
-    scope = visible(actor, "task", owner_fields=("responsible_id",))
+    scope = visible(actor, "task", owner_fields=("responsible_id", "creator_id"))
     return [] if scope is None else tx.find(TASKS, AllOf((where, scope)), sort=sort, limit=limit, after=after)
 
 
@@ -189,6 +192,25 @@ def close_callbacks(tx: Tx, lead_id: str, result: str, user_id: str | None) -> i
     for task in found:
         _close(tx, task, result, user_id, "Первая линия")
     return len(found)
+
+
+def cancel_callbacks(tx: Tx, lead_id: str, reason: str) -> None:
+    """The lead is finished: nobody is to be called any more."""
+    for task in tx.find(TASKS, {"lead_id": lead_id, "open": True, "kind": "callback"}):
+        timers.cancel(tx, DUE, task.id)
+        changes = {"state": TaskState.CANCELLED, "open": False, "result": reason, "closed_at": tx.now}
+        _announce(tx, tx.update(TASKS, task, **changes), "cancelled")
+
+
+def revive_callbacks(tx: Tx, lead_id: str, closed_at: datetime) -> None:
+    """The lead that was finished at this moment is open again, and so are the callbacks that ended with it."""
+    for task in tx.find(TASKS, {"lead_id": lead_id, "open": False, "kind": "callback"}):
+        if task.state is not TaskState.CANCELLED or task.closed_at != closed_at:
+            continue
+        task = tx.update(TASKS, task, state=TaskState.OPEN, open=True, result=None, closed_at=None)
+        if task.deadline is not None and not task.overdue:
+            timers.schedule(tx, DUE, task.id, task.deadline)
+        _announce(tx, task, "created")
 
 
 def hand_over(tx: Tx, lead_id: str, user_id: str | None) -> None:

@@ -32,6 +32,8 @@ TIMERS = Collection("timers", Timer, [Index("due_at")])
 
 Handler = Callable[[Tx, Timer], None]
 MAX_BACKOFF = timedelta(hours=1)
+DOUBLINGS = 12
+"""More would exceed `MAX_BACKOFF` anyway, and in the end what a `timedelta` can hold."""
 
 
 def schedule(tx: Tx, kind: str, key: str, due_at: datetime, payload: dict[str, str] | None = None) -> Timer:
@@ -81,6 +83,6 @@ def postpone(tx: Tx, timer_id: str, error: str) -> None:
     timer = tx.get(TIMERS, timer_id)
     if timer is None:
         return
-    wait = min(timedelta(seconds=2**timer.attempts), MAX_BACKOFF)
+    wait = min(timedelta(seconds=2 ** min(timer.attempts, DOUBLINGS)), MAX_BACKOFF)
     tx.update(TIMERS, timer, due_at=tx.now + wait, attempts=timer.attempts + 1, error=error[:500])
-    log.warning("timer failed", kind=timer.kind, attempts=timer.attempts + 1, error=error[:200])
+    log.warning("timer failed", kind=timer.kind, attempts=timer.attempts + 1)

@@ -76,6 +76,8 @@ ABSENCES = Collection("absences", Absence, [Index("user_id", "ends_at"), Index("
 
 QUEUE_WAKE = "queue_wake"
 """Kind of the timer that makes a queue look for work; its key is a queue's name or `*` for all."""
+PLACE = "place"
+"""Kind of the timer that hands a lead in nobody's hands to distribution; its key is the lead's id."""
 
 
 def create_user(
@@ -184,14 +186,7 @@ def add_absence(tx: Tx, actor: Actor, user_id: str, kind: str, starts_at: dateti
     )
     record(tx, actor, "user", user_id, "absence", {kind: (None, f"{starts_at:%F} – {ends_at:%F}")})
     _roster_changed(tx, user, "absence")
-    if ends_at > tx.now:
-        timers.schedule(tx, QUEUE_WAKE, "*", min(ends_at, _wake_of_all(tx) or ends_at))
     return absence
-
-
-def _wake_of_all(tx: ReadTx) -> datetime | None:
-    timer = tx.get(timers.TIMERS, f"{QUEUE_WAKE}:*")
-    return timer.due_at if timer else None
 
 
 def end_absence(tx: Tx, actor: Actor, absence_id: str) -> None:

@@ -93,8 +93,9 @@ def next_change(tx: ReadTx, desk: Desk, queue: Queue) -> datetime | None:
             at = absence.ends_at
             moments.append(at)
         for name in (queue.calendar, user.calendar):
-            if name and not company.calendar(name).is_open(at):
-                opening = company.calendar(name).state(at).next_open
+            calendar = company.calendars.get(name or "")
+            if calendar is not None and not calendar.is_open(at):
+                opening = calendar.state(at).next_open
                 if opening is not None:
                     moments.append(opening)
     if not moments and not company.calendar(queue.calendar).is_open(tx.now):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_core.company import Company
@@ -16,6 +16,7 @@ from crm_core.errors import Invalid
 from crm_core.users import ABSENCES, USERS, Absence, Presence, User
 from distribution.queues import Queue
 from storage import Gt, ReadTx
+from workhours import DateOutOfRange, NeverOpens
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,19 @@ class Desk:
         except KeyError:
             raise Invalid({"queue": f"Очереди «{name}» нет; есть {', '.join(self.queues)}"}) from None
 
+    def queue_for(self, name: str) -> Queue:
+        """The queue that serves what once came into this one: itself, or the first one when the configuration does not
+        have it any more."""
+        return self.queues.get(name) or self.queue(next(iter(self.queues), name))
+
+    def after(self, queue: Queue, at: datetime, working: timedelta) -> datetime:
+        """`working` time of the queue's calendar later. By plain time when there is no such working time (a calendar
+        that never opens): nothing may be left without a deadline."""
+        try:
+            return self.company.calendar(queue.calendar).add(at, working)
+        except (NeverOpens, DateOutOfRange):
+            return at + working
+
     def roster(self, tx: ReadTx) -> Roster:
         """Employees as of this transaction."""
         number = tx.last_number("roster")
@@ -67,8 +81,10 @@ class Desk:
         return [user for user in self.roster(tx).users if any(_selects(each, user) for each in selectors)]
 
     def is_on_shift(self, queue: Queue, user: User, at: datetime) -> bool:
-        """By the calendar of the queue and, when the employee has one, by his own schedule too."""
-        if user.calendar and not self.company.calendar(user.calendar).is_open(at):
+        """By the calendar of the queue and, when the employee has one, by his own schedule too; one that is
+        gone from the configuration does not count."""
+        own = self.company.calendars.get(user.calendar or "")
+        if own is not None and not own.is_open(at):
             return False
         return self.company.calendar(queue.calendar).is_open(at)
 

@@ -7,6 +7,7 @@ call whose end is awaited (`on_call`).
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from crm_core import tasks, timers
@@ -26,6 +27,8 @@ from storage import ReadTx, Tx
 
 OFFER, ESCALATE = "offer", "escalate"
 """Kinds of timers; both are keyed by the lead's id."""
+LOOK_AGAIN = timedelta(minutes=10)
+"""A queue with waiting leads is looked at so often even when nothing is known to change."""
 
 
 def place(tx: Tx, desk: Desk, lead: Lead, *, release: bool = False) -> Lead:
@@ -33,7 +36,9 @@ def place(tx: Tx, desk: Desk, lead: Lead, *, release: bool = False) -> Lead:
 
     `release` means that the caller works the queue off in order; others never overtake those who wait already.
     """
-    queue = desk.queue(lead.queue)
+    queue = desk.queue_for(lead.queue)
+    if queue.name != lead.queue:
+        lead = move_to(tx, lead, queue)
     if not desk.company.calendar(queue.calendar).is_open(tx.now):
         return _wait(tx, desk, queue, lead, "Сейчас нерабочее время: лид ждёт открытия в очереди")
     if not release and tx.first(LEADS, {"queue": queue.name, "waiting": True}, sort="waiting_since") is not None:
@@ -48,7 +53,7 @@ def place(tx: Tx, desk: Desk, lead: Lead, *, release: bool = False) -> Lead:
     chosen, verdicts, away = choose(tx, desk, queue, lead, ordered)
     if chosen is None:
         return _wait(tx, desk, queue, lead, "Сейчас никто не может взять: лид ждёт в очереди", tuple(verdicts))
-    _store(tx, stored, serve(queue, state, chosen, away))
+    _store(tx, stored, serve(queue, state, chosen, away, in_turn=chosen.id not in sticky))
     return _give(tx, desk, queue, lead, chosen, tuple(verdicts), sticky)
 
 
@@ -76,7 +81,7 @@ def _give(
         return lead
     offer_id = tx.new_id("off_")
     lead = tx.update(LEADS, lead, offered_to=user.id, offer_id=offer_id, offered_at=tx.now, **common)
-    until = desk.company.calendar(queue.calendar).add(tx.now, queue.accept_within)
+    until = desk.after(queue, tx.now, queue.accept_within)
     timers.schedule(tx, OFFER, lead.id, until, {"offer_id": offer_id})
     text = f"Предложен: {user.name} ({why}), ждём ответа до {until.astimezone(desk.zone):%H:%M}"
     explain(tx, "offer", text, lead_id=lead.id, candidates=verdicts)
@@ -90,22 +95,40 @@ def _wait(tx: Tx, desk: Desk, queue: Queue, lead: Lead, why: str, verdicts: tupl
         return lead
     lead = tx.update(LEADS, lead, waiting=True, waiting_since=lead.waiting_since or tx.now)
     explain(tx, "wait", why, lead_id=lead.id, candidates=verdicts)
-    if queue.escalate_after:
-        due = desk.company.calendar(queue.calendar).add(tx.now, queue.escalate_after)
-        timers.schedule(tx, ESCALATE, lead.id, due)
+    _tell_heads_later(tx, desk, queue, lead)
     wake_later(tx, desk, queue)
     announce(tx, lead, "waiting")
     return lead
 
 
 def wake_later(tx: Tx, desk: Desk, queue: Queue) -> None:
-    """See to it that the queue is looked at when time alone makes somebody available."""
+    """See to it that the queue is looked at when time alone makes somebody available, and every now and then."""
     existing = tx.get(timers.TIMERS, f"{QUEUE_WAKE}:{queue.name}")
     if existing is not None:
         return
     moment = next_change(tx, desk, queue)
-    if moment is not None:
-        timers.schedule(tx, QUEUE_WAKE, queue.name, moment)
+    again = tx.now + LOOK_AGAIN
+    timers.schedule(tx, QUEUE_WAKE, queue.name, min(moment, again) if moment else again)
+
+
+def _tell_heads_later(tx: Tx, desk: Desk, queue: Queue, lead: Lead) -> None:
+    if queue.escalate_after:
+        timers.schedule_sooner(tx, ESCALATE, lead.id, desk.after(queue, tx.now, queue.escalate_after))
+
+
+def move_to(tx: Tx, lead: Lead, queue: Queue) -> Lead:
+    """Into the queue that serves instead of one that the configuration does not have any more."""
+    text = f"Очереди «{lead.queue}» больше нет: лид перешёл в очередь «{queue.title}»"
+    explain(tx, "queue_gone", text, lead_id=lead.id)
+    return tx.update(LEADS, lead, queue=queue.name)
+
+
+def on_place(tx: Tx, desk: Desk, timer: timers.Timer) -> None:
+    """Timer handler: a lead that was opened again and is in nobody's hands."""
+    lead = tx.get(LEADS, timer.key)
+    if lead is None or not lead.open or lead.on_call or lead.waiting or lead.owner_id or lead.offered_to:
+        return
+    place(tx, desk, lead)
 
 
 def take(tx: Tx, actor: Actor, desk: Desk, lead_id: str) -> Lead:
@@ -130,7 +153,9 @@ def own(tx: Tx, desk: Desk, lead: Lead, user: User, actor: Actor, rule: str, tex
     """Make this employee the owner; a new lead moves into work."""
     timers.cancel(tx, OFFER, lead.id)
     timers.cancel(tx, ESCALATE, lead.id)
-    former = lead.owner_id
+    former, offered = lead.owner_id, lead.offered_to
+    if {former, offered} - {None, user.id}:
+        _freed(tx)
     lead = tx.update(
         LEADS,
         lead,
@@ -148,8 +173,13 @@ def own(tx: Tx, desk: Desk, lead: Lead, user: User, actor: Actor, rule: str, tex
     tasks.hand_over(tx, lead.id, user.id)
     if lead.stage == desk.company.new_stage:
         lead = set_stage(tx, actor, desk.company, lead, desk.company.work_stage)
-    announce(tx, lead, "assigned")
+    announce(tx, lead, "assigned", former=(former, offered))
     return lead
+
+
+def _freed(tx: Tx) -> None:
+    """Somebody has one lead less in hand: whatever queue he serves may have one for him."""
+    timers.schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)
 
 
 def _count(tx: Tx, desk: Desk, queue_name: str, user_id: str) -> None:
@@ -159,16 +189,16 @@ def _count(tx: Tx, desk: Desk, queue_name: str, user_id: str) -> None:
     if queue is not None and user is not None:
         stored = tx.get(QUEUE_STATES, queue.name)
         state = shift_of(stored, queue, tx.now.astimezone(desk.zone).date())
-        _store(tx, stored, serve(queue, state, user))
+        _store(tx, stored, serve(queue, state, user, in_turn=False))
 
 
-def own_by_call(tx: Tx, desk: Desk, lead: Lead, user: User) -> Lead:
-    """Whoever is first to answer by phone owns the call's lead; a lead in other hands stays there."""
+def own_by_call(tx: Tx, desk: Desk, lead: Lead, user: User, how: str = "Ответил на звонок первым") -> Lead:
+    """Whoever is first to talk with the customer by phone owns the call's lead; a lead in other hands stays there."""
     if lead.owner_id is not None:
         return lead
     if lead.offered_to != user.id:
         _count(tx, desk, lead.queue, user.id)
-    return own(tx, desk, lead, user, SYSTEM, "answered_call", f"Ответил на звонок первым: {user.name}")
+    return own(tx, desk, lead, user, SYSTEM, "answered_call", f"{how}: {user.name}")
 
 
 def decline(tx: Tx, actor: Actor, desk: Desk, lead_id: str, reason: str) -> Lead:
@@ -176,6 +206,8 @@ def decline(tx: Tx, actor: Actor, desk: Desk, lead_id: str, reason: str) -> Lead
     lead = for_change(tx, actor, lead_id)
     if not reason.strip():
         raise Invalid({"reason": "Укажите причину"})
+    if not lead.open:
+        raise Conflict("Лид уже закрыт")
     if actor.id is None or actor.id not in (lead.offered_to, lead.owner_id):
         raise Conflict("Этот лид вам не предложен")
     record(tx, actor, "lead", lead.id, "declined", {"owner_id": (lead.owner_id, None)})
@@ -189,14 +221,18 @@ def _back(tx: Tx, desk: Desk, lead: Lead, user_id: str, rule: str, text: str) ->
     timers.cancel(tx, OFFER, lead.id)
     explain(tx, rule, text, lead_id=lead.id)
     declined = lead.declined_by if user_id in lead.declined_by else (*lead.declined_by, user_id)
-    members = {user.id for user in desk.members(tx, desk.queue(lead.queue).members)}
+    queue = desk.queue_for(lead.queue)
+    members = {user.id for user in desk.members(tx, queue.members)}
     if members and members <= set(declined):
         declined = (user_id,)
     lead = tx.update(LEADS, lead, owner_id=None, offered_to=None, offer_id=None, accepted_at=None, declined_by=declined)
     tasks.hand_over(tx, lead.id, None)
-    announce(tx, lead, rule, {"from": user_id})
-    timers.schedule_sooner(tx, QUEUE_WAKE, lead.queue, tx.now)
-    return place(tx, desk, lead)
+    announce(tx, lead, rule, {"from": user_id}, former=(user_id,))
+    _freed(tx)
+    lead = place(tx, desk, lead)
+    if lead.owner_id is None:
+        _tell_heads_later(tx, desk, queue, lead)
+    return lead
 
 
 def assign(
@@ -223,11 +259,16 @@ def assign(
     explain(tx, "transferred", text, lead_id=lead.id)
     _note(tx, lead, actor, text)
     given_back = (actor.id,) if actor.id else ()
+    timers.cancel(tx, ESCALATE, lead.id)
+    holders = (lead.owner_id, lead.offered_to)
     lead = tx.update(
         LEADS, lead, queue=target.name, owner_id=None, offered_to=None, offer_id=None, waiting=False,
         waiting_since=tx.now, declined_by=given_back, accepted_at=None,
+        updated_at=tx.now,
     )  # fmt: skip
     tasks.hand_over(tx, lead.id, None)
+    announce(tx, lead, "transferred", former=holders)
+    _freed(tx)
     return place(tx, desk, lead)
 
 
@@ -239,7 +280,8 @@ def on_offer_timeout(tx: Tx, desk: Desk, timer: timers.Timer) -> None:
     missed = require_user(tx, lead.offered_to)
     text = f"Не ответил вовремя: {missed.name}"
     _note(tx, lead, SYSTEM, text)
-    notify(tx, missed.id, "offer_missed", f"Вы не приняли лид «{lead.title}», он предложен другому", lead_id=lead.id)
+    note = f"Вы не приняли лид «{lead.title}», он предложен другому"
+    notify(tx, missed.id, "offer_missed", note, lead_id=lead.id, key=f"offer_missed:{lead.id}")
     _back(tx, desk, lead, missed.id, "missed_offer", text)
 
 

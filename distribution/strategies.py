@@ -44,16 +44,18 @@ def in_turn(
     preferred = list(first)
 
     def key(user: User) -> tuple[int, int, int, int]:
-        turn = state.turns.get(user.id, _NEW)
+        turn = state.turns.get(user.id)
         rank = preferred.index(user.id) if user.id in preferred else len(preferred)
         busy = load(user) if queue.strategy is Strategy.LEAST_BUSY else 0
-        return rank, busy, served(state, turn), turn.last
+        return rank, busy, served(state, turn), turn.last if turn else 0
 
     return sorted(members, key=key)
 
 
-def served(state: QueueState, turn: Turn) -> int:
-    """Virtual service of a member; one who was away stands level with the last one served."""
+def served(state: QueueState, turn: Turn | None) -> int:
+    """Virtual service of a member; one who was away or is new here stands level with the last one served."""
+    if turn is None:
+        return state.floor
     return max(turn.served, state.floor) if turn.away else turn.served
 
 
@@ -64,13 +66,17 @@ def share(queue: Queue, user: User) -> int:
     return max(1, queue.weights.get(user.email, user.weight))
 
 
-def serve(queue: Queue, state: QueueState, user: User, away: Iterable[str] = ()) -> QueueState:
-    """The state after this member got a contact, and `away` were passed over because they could not."""
+def serve(queue: Queue, state: QueueState, user: User, away: Iterable[str] = (), *, in_turn: bool = True) -> QueueState:
+    """The state after this member got a contact, and `away` were passed over because they could not.
+
+    A contact that came past the turns (`in_turn` false: former owner, by hand, by phone) counts for the member and
+    does not raise the floor: else whoever returns would start behind those who only waited for their turn.
+    """
     turns = dict(state.turns)
     for user_id in away:
         turns[user_id] = msgspec.structs.replace(turns.get(user_id, _NEW), away=True)
-    turn = turns.get(user.id, _NEW)
-    level = served(state, turn)
+    level = served(state, turns.get(user.id))
     given = state.given + 1
-    turns[user.id] = Turn(served=level + STEP // share(queue, user), last=given)
-    return msgspec.structs.replace(state, given=given, floor=max(state.floor, level), turns=turns)
+    turns[user.id] = Turn(served=level + max(1, STEP // share(queue, user)), last=given)
+    floor = max(state.floor, level) if in_turn else state.floor
+    return msgspec.structs.replace(state, given=given, floor=floor, turns=turns)

@@ -12,7 +12,7 @@ from distribution.queues import Queue
 from firstline.build_people import once, refers
 from firstline.draft import Draft, Place
 from firstline.problems import nearest
-from firstline.settings_models import CompanySection, QueueSection
+from firstline.settings_models import AlertsSection, CompanySection, QueueSection
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 """Names stand in addresses (`/in/forms/NAME`) and in variables."""
@@ -120,3 +120,12 @@ def check_name(draft: Draft, place: Place) -> None:
     """Names of queues, connectors and calendars."""
     if not NAME.fullmatch(str(place[-1])):
         draft.report(place, "имя не годится", "латинские буквы, цифры, дефис и подчёркивание, не длиннее 63 знаков")
+
+
+def read_alerts(draft: Draft, connectors: dict[str, ConnectorSettings]) -> AlertsSection:
+    """`[alerts]`; letters need a mail connector that sends them."""
+    section = draft.read(AlertsSection, draft.table("alerts"), ("alerts",)) or AlertsSection()
+    mail = [name for name, each in connectors.items() if each.type == "email"]
+    if section.email:
+        refers(draft, ("alerts", "connector"), "почтового канала", [section.connector or ""], mail)
+    return section

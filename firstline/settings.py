@@ -13,13 +13,20 @@ from pathlib import Path
 from connectors.settings import ConnectorSettings
 from crm_core.company import Company
 from distribution.queues import Queue
-from firstline.build_channels import read_connectors, read_queues
+from firstline.build_channels import read_alerts, read_connectors, read_queues
 from firstline.build_company import read_calendars, read_company
 from firstline.build_people import Department, Person, read_departments, read_people
 from firstline.draft import Draft
 from firstline.preset import check_tables, find_preset, overlay, read_preset
 from firstline.problems import ConfigError
-from firstline.settings_models import BusSection, CompanySection, ServerSection, StorageSection, UpdatesSection
+from firstline.settings_models import (
+    AlertsSection,
+    BusSection,
+    CompanySection,
+    ServerSection,
+    StorageSection,
+    UpdatesSection,
+)
 from firstline.sources import override, read_toml, resolve
 
 PRESET_VARIABLE = "FIRSTLINE_COMPANY__PRESET"
@@ -58,6 +65,7 @@ class Settings:
     queues: Mapping[str, Queue]
     connectors: Mapping[str, ConnectorSettings]
     """Disabled ones included."""
+    alerts: AlertsSection
     departments: tuple[Department, ...]
     """Parents before children."""
     demo: Demo | None
@@ -117,6 +125,7 @@ def _settings(draft: Draft, folder: Path, *, is_demo: bool) -> Settings | None:
     queues = read_queues(draft, basis)
     connectors = read_connectors(draft, basis)
     company = read_company(draft, basis, calendars, connectors)
+    alerts = read_alerts(draft, connectors)
     if server is None or storage is None or bus is None or section is None or company is None:
         return None
     return Settings(
@@ -133,6 +142,7 @@ def _settings(draft: Draft, folder: Path, *, is_demo: bool) -> Settings | None:
         company=company,
         queues=queues,
         connectors=connectors,
+        alerts=alerts,
         departments=departments,
         demo=demo if is_demo else None,
     )

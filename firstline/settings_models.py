@@ -11,7 +11,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from distribution.queues import Strategy
 from workhours import parse_duration
@@ -113,6 +113,24 @@ class UpdatesSection(Section):
     """`[workhours_updates]`: the production calendar of years to come or of a region."""
 
     file: str = Field(min_length=1)
+
+
+class TelegramAlerts(Section):
+    """`[alerts] telegram`: a bot that may write to the chat of those on duty."""
+
+    token: SecretStr
+    chat_id: int | str
+    api_base: str = "https://api.telegram.org"
+
+
+class AlertsSection(Section):
+    """`[alerts]`: where troubles are told besides the pages."""
+
+    webhook: str | None = Field(default=None, pattern=r"^https?://")
+    telegram: TelegramAlerts | None = None
+    email: tuple[str, ...] = ()
+    connector: str | None = None
+    """The mail connector through which alerts to `email` are sent."""
 
 
 class QueueSection(Section):

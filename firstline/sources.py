@@ -23,7 +23,8 @@ LEVEL = "__"
 NAMED = ("queues", "connectors", "workhours")
 """Tables whose keys are names that the company chose."""
 CONFIG_TABLES = (
-    "server", "storage", "bus", "company", "workhours", "workhours_updates", "queues", "connectors", "texts", "routing",
+    "server", "storage", "bus", "company", "workhours", "workhours_updates", "queues", "connectors", "texts",
+    "routing", "alerts",
 )  # fmt: skip
 
 

@@ -26,12 +26,14 @@ from connectors.supervisor import Supervisor
 from crm_core.changes import prune
 from crm_core.company import Company
 from distribution.desk import Desk
+from firstline.alerts import delivery
 from firstline.build_company import with_capabilities
 from firstline.schema import SCHEMA
 from firstline.settings import Settings
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.intake import Intake
+from router.watch import Watch
 from router.worker import Router
 from storage import IdSource, Store, open_store
 from web.app import create_app
@@ -92,17 +94,26 @@ async def start_hub(
         desk = Desk(company, settings.queues)
         intake = Intake(store)
         supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
+        watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
+        supervisor.on_health = watch.on_health
         for name, connector in connectors.items():
             supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
         if "router" in roles:
-            for job in (router.run, clockwork.run, partial(_prune, store)):
+            for job in (router.run, clockwork.run, watch.run, partial(_prune, store)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
         settings = settings.at(None, listening.getsockname()[1])
         services = Services(
-            store, desk, supervisor, clock, settings.server.public_url, program_version(), settings.demo is not None
+            store,
+            desk,
+            supervisor,
+            clock,
+            settings.server.public_url,
+            program_version(),
+            proxies=settings.server.trusted_proxies,
+            demo=settings.demo is not None,
         )
         app = create_app(services)
         if "web" in roles:

@@ -22,7 +22,7 @@ from crm_core import tasks, timers
 from crm_core.calls import CALLS, CallRecord
 from crm_core.changes import tell
 from crm_core.decisions import explain
-from crm_core.leads import LEADS, Lead, open_lead_of
+from crm_core.leads import LEADS, Lead, open_lead_of, responded
 from crm_core.people import PEOPLE
 from crm_core.people import by_phone as person_by_phone
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
@@ -34,6 +34,7 @@ from router.contacts import ask_callback, hand_out
 from router.context import Contact, Outcome
 from router.decide import decide
 from router.identify import identify
+from router.robots import screen_by_rules
 from storage import Tx
 
 CALL_GUARD = "call_guard"
@@ -51,8 +52,10 @@ def process_call(contact: Contact) -> Outcome:
         return Outcome(rule="call_late_phase", lead_id=before.lead_id, person_id=before.person_id)
     record = _begin(contact, facts, record_id) if before is None else before
     after = _updated(contact.tx, record, facts)
-    if after.direction == CallDirection.IN:
-        _incoming(contact, facts, after)
+    if before is not None and before.ended_at is not None:
+        contact.rule = "call_end_corrected"
+    elif after.direction == CallDirection.IN:
+        _incoming(contact, facts, after, answer_is_news=record.answered_by is None)
     elif after.direction == CallDirection.OUT:
         _outgoing(contact, facts, after)
     _show_ringing(contact.tx, record, after)
@@ -77,7 +80,9 @@ def _begin(contact: Contact, facts: CallFacts, record_id: str) -> CallRecord:
         started_at=facts.started_at,
         request_id=facts.request_id,
     )
-    if facts.direction is CallDirection.IN:
+    if facts.direction is CallDirection.IN and (ignored := screen_by_rules(contact)):
+        contact.rule = ignored.rule
+    elif facts.direction is CallDirection.IN:
         contact.person, steps, contact.is_new_person = identify(tx, contact.inbound.sender, contact.inbound.id)
         contact.steps += steps
         lead = decide(contact, on_call=record_id)
@@ -116,11 +121,11 @@ def _updated(tx: Tx, record: CallRecord, facts: CallFacts) -> CallRecord:
         "request_id": facts.request_id or record.request_id,
     }
     if ended:
-        changes |= {"outcome": facts.outcome, "reason": facts.reason, "ended_at": facts.ended_at}
+        changes |= {"outcome": facts.outcome, "reason": facts.reason, "ended_at": facts.ended_at or tx.now}
     return tx.update(CALLS, record, **changes)
 
 
-def _incoming(contact: Contact, facts: CallFacts, record: CallRecord) -> None:
+def _incoming(contact: Contact, facts: CallFacts, record: CallRecord, *, answer_is_news: bool) -> None:
     tx = contact.tx
     lead = tx.get(LEADS, record.lead_id) if record.lead_id else None
     if lead is None:
@@ -134,21 +139,19 @@ def _incoming(contact: Contact, facts: CallFacts, record: CallRecord) -> None:
             timers.cancel(tx, CALL_GUARD, lead.id)
         contact.rule = "call_ended"
         if facts.outcome is CallOutcome.ANSWERED:
-            lead = _answered(contact, lead, by_extension(tx, record.answered_by))
+            # Whoever answered owns the lead since then, or has given it away during the call.
+            lead = _answered(contact, lead, by_extension(tx, record.answered_by), may_own=answer_is_news)
         lead = hand_out(contact, lead)
         if facts.outcome is not CallOutcome.ANSWERED and lead.open:
             ask_callback(contact, lead, "Перезвонить")
 
 
-def _answered(contact: Contact, lead: Lead, user: User | None) -> Lead:
+def _answered(contact: Contact, lead: Lead, user: User | None, *, may_own: bool = True) -> Lead:
     """A human of ours talks with the customer."""
     tx = contact.tx
-    if user is not None and lead.open:
+    if user is not None and lead.open and may_own:
         lead = own_by_call(tx, contact.desk, lead, user)
-    changes: dict[str, Any] = {"unread": 0} if user is not None and lead.owner_id == user.id else {}
-    if lead.first_response_at is None:
-        changes["first_response_at"] = tx.now
-    lead = tx.update(LEADS, lead, **changes)
+    lead = responded(tx, lead, tx.now, seen=user is not None and lead.owner_id == user.id)
     name = user.name if user else "сотрудник"
     tasks.close_callbacks(tx, lead.id, f"Клиент дозвонился, ответил: {name}", user.id if user else None)
     return lead
@@ -162,7 +165,9 @@ def _outgoing(contact: Contact, facts: CallFacts, record: CallRecord) -> None:
     if lead is None:
         return
     user = by_extension(tx, record.answered_by)
-    tx.update(LEADS, lead, first_response_at=lead.first_response_at or tx.now, unread=0)
+    if user is not None and lead.open and lead.on_call is None and facts.phase is CallPhase.ANSWERED:
+        lead = own_by_call(tx, contact.desk, lead, user, "Дозвонился клиенту первым")
+    responded(tx, lead, tx.now)
     name = user.name if user else "сотрудник"
     tasks.close_callbacks(tx, lead.id, f"Клиенту перезвонили: {name}", user.id if user else None)
 

@@ -6,15 +6,16 @@ One bad timer is postponed with growing pauses and holds up nobody.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 
 import structlog
 
 from crm_core import tasks
-from crm_core.timers import Handler, Timer, due, fire, next_due, postpone
-from crm_core.users import QUEUE_WAKE
+from crm_core.timers import Handler, Timer, due, fire, next_due, postpone, schedule_sooner
+from crm_core.users import PLACE, QUEUE_WAKE
 from distribution.desk import Desk
-from distribution.offers import ESCALATE, OFFER, on_offer_timeout
+from distribution.offers import ESCALATE, OFFER, on_offer_timeout, on_place
 from distribution.release import on_escalation, on_queue_wake
 from router.calls import CALL_GUARD, on_call_guard
 from storage import ReadTx, Store, StoreUnavailable, Tx
@@ -35,6 +36,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         OFFER: with_desk(on_offer_timeout),
         ESCALATE: with_desk(on_escalation),
         QUEUE_WAKE: with_desk(on_queue_wake),
+        PLACE: with_desk(on_place),
         CALL_GUARD: with_desk(on_call_guard),
         tasks.DUE: tasks.on_due,
     }
@@ -52,9 +54,13 @@ class Clockwork:
         """Work until cancelled."""
         stop = self._store.listen(lambda touched: self._news.set() if "timers" in touched else None)
         try:
+            new = True
             while True:
                 self._news.clear()
                 try:
+                    if new:
+                        await self._store.write(_look_at_all_queues)
+                        new = False
                     busy = await self.fire_due()
                     pause = 0.0 if busy else await self._pause()
                 except StoreUnavailable as error:
@@ -69,10 +75,9 @@ class Clockwork:
         return await self._store.read(_seconds_until_due)
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     async def fire_due(self) -> int:
         """Fire what is due now, oldest first; the number of timers looked at."""
@@ -89,6 +94,11 @@ class Clockwork:
         except Exception as error:
             log.exception("timer failed", timer=timer.kind)
             await self._store.write(postpone, timer.id, f"{type(error).__name__}: {error}")
+
+
+def _look_at_all_queues(tx: Tx) -> None:
+    """At the start: the configuration may have changed who can take what waits."""
+    schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)
 
 
 def _seconds_until_due(tx: ReadTx) -> float:

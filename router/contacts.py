@@ -10,6 +10,7 @@ from crm_core.leads import Lead
 from crm_core.timeline import File, ItemKind, TimelineItem, add
 from crm_core.users import USERS
 from distribution.offers import own, place
+from router import normalize
 from router.context import Contact, Outcome
 from router.decide import decide
 from router.hours import answer_when_closed, reply_address
@@ -48,7 +49,7 @@ def process_contact(contact: Contact) -> Outcome:
 
 def hand_out(contact: Contact, lead: Lead) -> Lead:
     """Distribute a lead that is in nobody's hands and not already waiting."""
-    if lead.owner_id and contact.rule != "continue_open_lead" and contact.inbound.owner_id:
+    if lead.owner_id and lead.owner_id == contact.inbound.owner_id and contact.rule != "continue_open_lead":
         owner = contact.tx.require(USERS, lead.owner_id)
         return own(contact.tx, contact.desk, lead, owner, SYSTEM, "own", f"Личный ящик: {owner.name}")
     if lead.owner_id or lead.offered_to or lead.waiting or lead.on_call or not lead.open:
@@ -59,22 +60,30 @@ def hand_out(contact: Contact, lead: Lead) -> Lead:
 def ask_callback(contact: Contact, lead: Lead, title: str) -> None:
     """Leave a task to call back, due within the configured working time (after the opening when closed)."""
     tx, company, person = contact.tx, contact.desk.company, contact.person
-    if person is None or not person.phones:
+    phone = _phone_to_call(contact)
+    if phone is None:
         contact.steps.append("Перезвонить нельзя: номера нет")
         return
-    calendar = company.calendar(contact.desk.queue(lead.queue).calendar)
-    deadline = calendar.add(tx.now, company.callback_within)
-    who = f"{person.name}, {person.phones[0]}" if person.name else person.phones[0]
+    deadline = contact.desk.after(contact.desk.queue_for(lead.queue), tx.now, company.callback_within)
+    who = f"{person.name}, {phone}" if person and person.name else phone
     tasks.open_callback(
         tx,
-        person_id=person.id,
+        person_id=person.id if person else None,
         lead_id=lead.id,
-        phone=person.phones[0],
+        phone=phone,
         deadline=deadline,
         title=f"{title}: {who}",
         queue=lead.queue,
         responsible_id=lead.owner_id,
     )
+
+
+def _phone_to_call(contact: Contact) -> str | None:
+    """The number that this contact came from or named, else one that is known of the person."""
+    for text in contact.inbound.sender.phones:
+        if number := normalize.phone(text) or normalize.dialable(text):
+            return number
+    return next(iter(contact.person.phones), None) if contact.person else None
 
 
 def _record(contact: Contact, lead: Lead) -> TimelineItem:

@@ -36,12 +36,16 @@ def decide(contact: Contact, *, on_call: str | None = None) -> Lead:
     return contact.lead
 
 
+THREAD_DEPTH = 50
+"""So many message ids of a letter are looked up, the newest first: the sender decides how many there are."""
+
+
 def _lead_of_thread(contact: Contact) -> Lead | None:
     """The open lead whose letter this one answers, also when the answer comes from another address."""
     mail = contact.inbound.mail
     if mail is None:
         return None
-    for message_id in dict.fromkeys([mail.in_reply_to, *reversed(mail.references)]):
+    for message_id in list(dict.fromkeys([mail.in_reply_to, *reversed(mail.references)]))[:THREAD_DEPTH]:
         item = contact.tx.first(TIMELINE, {"message_id": message_id}) if message_id else None
         if item is not None and item.lead_id:
             lead = contact.tx.get(LEADS, item.lead_id)
@@ -59,11 +63,15 @@ def _continue(contact: Contact, lead: Lead, on_call: str | None) -> Lead:
         "unread": lead.unread + 1,
         "fields": {**card_fields(inbound), **lead.fields},
     }
-    if on_call and lead.owner_id is None and not lead.offered_to and not lead.waiting:
-        changes["on_call"] = on_call
+    if lead.due_at is None:
+        queue = contact.desk.queue_for(lead.queue)
+        changes["due_at"] = contact.desk.after(queue, tx.now, contact.desk.company.response_within)
     owner = tx.get(USERS, lead.owner_id) if lead.owner_id else None
-    if owner is not None and not owner.active:
-        changes["owner_id"] = None
+    gone = owner is not None and not owner.active
+    if on_call and (gone or lead.owner_id is None) and not lead.offered_to and not lead.waiting:
+        changes["on_call"] = on_call
+    if owner is not None and gone:
+        changes |= {"owner_id": None, "accepted_at": None}
         contact.steps.append(f"Ответственный {owner.name} отключён: лид распределяется заново")
     lead = tx.update(LEADS, lead, **changes)
     announce(tx, lead, "contact", {"channel": inbound.channel})
@@ -74,7 +82,6 @@ def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
     tx, inbound, company, person = contact.tx, contact.inbound, contact.desk.company, contact.person
     queue = _queue(contact)
     source = source_of(company, inbound)
-    calendar = company.calendar(contact.desk.queue(queue).calendar)
     lead = Lead(
         id=tx.new_id("lead_"),
         number=tx.next_number("lead"),
@@ -87,9 +94,9 @@ def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
         first_touch=former.first_touch if former else source,
         last_touch=source,
         queue=queue,
-        owner_id=inbound.owner_id,
+        owner_id=_personal_owner(contact),
         waiting_since=tx.now,
-        due_at=calendar.add(tx.now, company.response_within),
+        due_at=contact.desk.after(contact.desk.queue_for(queue), tx.now, company.response_within),
         repeat_of=former.id if former else None,
         preferred_id=(person.former_owner_id or former.owner_id) if person and former else None,
         on_call=on_call,
@@ -114,6 +121,12 @@ def _queue(contact: Contact) -> str:
     return info.queue if info else next(iter(contact.desk.queues))
 
 
+def _personal_owner(contact: Contact) -> str | None:
+    """The employee whose personal mailbox it came to, while he works here."""
+    owner = contact.tx.get(USERS, contact.inbound.owner_id) if contact.inbound.owner_id else None
+    return owner.id if owner is not None and owner.active else None
+
+
 _PREFIX = {
     InboundKind.FORM: "Заявка с сайта",
     InboundKind.CALL: "Звонок",
@@ -126,8 +139,14 @@ def title_of(inbound: Inbound, person: Person | None) -> str:
     """A lead's first title: what it is and from whom."""
     if inbound.kind is InboundKind.MAIL and (subject := normalize.name(inbound.subject)):
         return subject
-    who = (person.name or next(iter((*person.phones, *person.emails)), None)) if person else "номер скрыт"
+    who = (person.name or next(iter((*person.phones, *person.emails)), None)) if person else _stranger(inbound)
     return f"{_PREFIX.get(inbound.kind, 'Сообщение')}: {who or 'без имени'}"
+
+
+def _stranger(inbound: Inbound) -> str | None:
+    """Somebody who cannot be recognised: by the name or the odd number that the channel gave."""
+    told = normalize.name(inbound.sender.name) or normalize.name(next(iter(inbound.sender.phones), None))
+    return told or ("номер скрыт" if inbound.kind is InboundKind.CALL else None)
 
 
 def card_fields(inbound: Inbound) -> dict[str, str]:

@@ -13,7 +13,7 @@ from workhours import opening_phrase
 
 
 class AutoAnswer(Entity, frozen=True, kw_only=True):
-    """`id` is connector, conversation and the opening it promised: the key that makes it once."""
+    """`id` is connector, conversation or recipient, and the opening it promised: the key that makes it once."""
 
     at: datetime
 
@@ -35,10 +35,13 @@ def answer_when_closed(contact: Contact) -> None:
     recipient = reply_address(contact)
     if opening is None or recipient is None:
         return
-    key = f"{inbound.connector}:{inbound.conversation or recipient}:{opening.isoformat()}"
-    if tx.get(AUTO_ANSWERS, key) is not None:
+    # Once per recipient too: a robot that opens a conversation with each answer would be answered for ever.
+    talks = dict.fromkeys((inbound.conversation or recipient, recipient.lower()))
+    keys = [f"{inbound.connector}:{talk}:{opening.isoformat()}" for talk in talks]
+    if any(tx.get(AUTO_ANSWERS, key) is not None for key in keys):
         return
-    tx.insert(AUTO_ANSWERS, AutoAnswer(id=key, at=tx.now))
+    for key in keys:
+        tx.insert(AUTO_ANSWERS, AutoAnswer(id=key, at=tx.now))
     phrase = opening_phrase(opening, tx.now, calendar.zone, "ru")
     _send(contact, recipient, company.texts.closed.replace("{next_open}", phrase))
     contact.steps.append(f"Нерабочее время: отправлен автоответ «ответим {phrase}»")

@@ -74,10 +74,11 @@ def _learn(tx: Tx, person: Person, sender: Sender, keys: list[tuple[IdentityKind
     if not person.company and sender.company:
         changes["company"] = normalize.name(sender.company)
     if keys:
-        known = {account.id for account in person.messengers}
+        known = {(account.network, account.id) for account in person.messengers}
         changes["phones"] = (*person.phones, *_values(keys, IdentityKind.PHONE))
         changes["emails"] = (*person.emails, *_values(keys, IdentityKind.EMAIL))
-        changes["messengers"] = (*person.messengers, *(each for each in _accounts(sender) if each.id not in known))
+        new = (each for each in _accounts(sender) if (each.network, each.id) not in known)
+        changes["messengers"] = (*person.messengers, *new)
     return tx.update(PEOPLE, person, **changes)
 
 

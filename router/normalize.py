@@ -16,8 +16,9 @@ from connectors.contract import Sender
 from crm_core.people import IdentityKind
 
 _NOISE = re.compile(r"[\s().\-–—\u00a0\u2011]+")
-_RUSSIAN = re.compile(r"(?:\+7|7|8)([3489]\d{9})")
-_BARE_MOBILE = re.compile(r"9\d{9}")
+_RUSSIAN = re.compile(r"(?:\+7|7|8)([3489][0-9]{9})")
+_BARE_MOBILE = re.compile(r"9[0-9]{9}")
+_DIALABLE = re.compile(r"\+?[0-9]{5,18}")
 _EMAIL = re.compile(r"[^\s@<>\"',;:\\]{1,64}@(?:[^\s@<>\"',;:\\.]+\.)+[^\s@<>\"',;:\\.]{2,63}")
 
 
@@ -37,6 +38,12 @@ def phone(text: str, region: str = "RU") -> str | None:
         return None
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{plain};ext={number.extension}" if number.extension else plain
+
+
+def dialable(text: str) -> str | None:
+    """A number that is no public one (a local number without its code) and can be called all the same, or None."""
+    digits = _NOISE.sub("", text[:64])
+    return digits if _DIALABLE.fullmatch(digits) else None
 
 
 def email(text: str) -> str | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.contract import Attachment, MessageState, Outbound
-from connectors.outbox import OUTBOX, OutboxMessage, enqueue
+from connectors.outbox import OUTBOX, OutboxMessage, enqueue, pace
 from crm_core import tasks
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.company import ConnectorInfo
 from crm_core.errors import Conflict, Invalid, Missing
-from crm_core.leads import LEADS, Lead, for_change
+from crm_core.leads import LEADS, Lead, for_change, responded
 from crm_core.people import PEOPLE
 from crm_core.rights import Action
 from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem, add
@@ -52,7 +52,7 @@ def reply(
     outbound = _outbound(tx, actor, lead, info, last, address, text, attachments, subject)
     enqueue(tx, outbound, lead.id)
     item = add(tx, _item(tx, actor, lead, info, outbound), owners=(lead.owner_id,))
-    tx.update(LEADS, lead, first_response_at=lead.first_response_at or tx.now, unread=0, last_activity_at=tx.now)
+    tx.update(LEADS, responded(tx, lead, tx.now), last_activity_at=tx.now)
     tasks.close_callbacks(tx, lead.id, f"Клиенту написали: {actor.name}", actor.id)
     record(tx, actor, "lead", lead.id, "replied", {"connector": (None, info.name)})
     return item
@@ -168,6 +168,8 @@ def _restate(tx: Tx, actor: Actor, outbound_id: str, needed: str, changes: dict[
         raise Conflict(f"Сообщение в состоянии «{row.state}», а нужно «{needed}»")
     state = MessageState(changes.pop("state"))
     row = tx.update(OUTBOX, row, state=state, next_attempt_at=tx.now, attempts=0, **changes)
+    pace(tx, row.lane, tx.now)
+    row = tx.require(OUTBOX, row.id)
     record(tx, actor, "outbox", row.id, state)
     on_outbox_change(tx, row)
     return row

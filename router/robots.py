@@ -34,9 +34,14 @@ def screen(contact: Contact) -> Outcome | None:
         return _robot_mail(contact, inbound.mail.robot)
     if robot := inbound.fields.get("_robot"):
         return _ignore(contact, "spam", _FORM_ROBOTS.get(robot, f"Робот: {robot}"))
-    if blocked := blocked_by(contact.tx, inbound):
+    return screen_by_rules(contact)
+
+
+def screen_by_rules(contact: Contact) -> Outcome | None:
+    """What the company itself ignores, letters and calls alike: the block list and the routing rules."""
+    if blocked := blocked_by(contact.tx, contact.inbound):
         return _ignore(contact, "blocked", f"Отправитель в чёрном списке: {blocked}")
-    rule = routing_rule(contact.desk.company, inbound)
+    rule = routing_rule(contact.desk.company, contact.inbound)
     if rule is not None and rule.queue is None:
         return _ignore(contact, "routing_rule", f"Отсеяно правилом «{rule.title}»")
     return None

@@ -7,6 +7,7 @@ fails is tried again with growing pauses and then quarantined; the next ones go 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -18,7 +19,8 @@ from storage import ReadTx, Store, StoreUnavailable
 
 log = structlog.get_logger("router")
 
-BATCH = 64
+BATCH = 24
+"""Records claimed at once: a contact that arrives meanwhile waits behind no more than these for its commit."""
 LOOK_EVERY = 2.0
 """Seconds between looks when there is no news."""
 
@@ -57,10 +59,9 @@ class Router:
         return await self._store.read(_seconds_until_pending)
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._news.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     async def work_once(self) -> int:
         """Claim and handle one batch; the number of records it held."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -96,7 +97,8 @@ class Collection(Generic[E]):
         for get in self._numbers:
             if get(stored) is None and get(entity) is not None:  # JSON knows no infinity: it became null
                 raise InvalidValue(f"{self.name}: an indexed number must be finite")
-        return stored, document.decode(), [to_column(get(stored)) for get in self.getters]
+        values = [get(stored) for get in self.getters]
+        return stored, document.decode(), [v if v is None or type(v) is str else to_column(v) for v in values]
 
     @cached_property
     def _numbers(self) -> tuple[Callable[[E], Any], ...]:
@@ -122,7 +124,7 @@ class Collection(Generic[E]):
 def _getter(path: str) -> Callable[[Any], Any]:
     parts = path.split(".")
     if len(parts) == 1:
-        return lambda entity: getattr(entity, path)
+        return attrgetter(path)
 
     def get(entity: Any) -> Any:
         value = entity

@@ -6,17 +6,36 @@ a simulated day repeats exactly.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections.abc import Callable
 from datetime import datetime
+
+BLOCK = 4096
+"""Bytes of chance drawn from the system at once."""
+
+
+class Chance:
+    """Random bits of the system, drawn in blocks: a system call for each id would give the interpreter away each time,
+    and its thread would have to wait for it again. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._block = b""
+        self._used = 0
+
+    def __call__(self, bits: int) -> int:
+        size = (bits + 7) // 8
+        if self._used + size > len(self._block):
+            self._block, self._used = os.urandom(max(BLOCK, size)), 0
+        self._used += size
+        return int.from_bytes(self._block[self._used - size : self._used], "big") >> (size * 8 - bits)
 
 
 class IdSource:
     """Makes ids; safe to use from several threads."""
 
-    def __init__(self, chance: Callable[[int], int] = secrets.randbits) -> None:
-        self._chance = chance
+    def __init__(self, chance: Callable[[int], int] | None = None) -> None:
+        self._chance = chance or Chance()
         self._last = (0, 0)
         self._lock = threading.Lock()
 

@@ -6,7 +6,10 @@ The middleware turns refusals into answers, checks the CSRF token, and adds the 
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 from collections.abc import Awaitable, Callable
+from traceback import walk_tb
 
 import structlog
 from aiohttp import web
@@ -14,7 +17,7 @@ from aiohttp import web
 from web import ops, public, stream
 from web.api import dispatch
 from web.api.routes import ROUTES
-from web.auth import GATE, check_csrf, current, is_api, new_gate
+from web.auth import GATE, SAFE, check_csrf, current, is_api, new_gate
 from web.openapi import add_description
 from web.pages.render import bare, look_of
 from web.pages.routes import add_pages
@@ -25,8 +28,10 @@ log = structlog.get_logger("web")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-MAX_FORM = 64 << 20
-"""Bytes of a page's form with its files; what the API takes is limited call by call."""
+MAX_FORM = 1 << 20
+"""Bytes of a page's form that is read as a whole; files are read as streams with limits of their own."""
+FORM_WITHIN = 120.0
+"""Seconds in which a page's change must be through, its body included; the API limits its bodies call by call."""
 PLAIN = ("/healthz", "/readyz", "/metrics")
 
 CSP = "; ".join(
@@ -72,8 +77,10 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith("/in/"):
         return await handler(request)
     try:
-        await check_csrf(request)
-        response = await handler(request)
+        async with asyncio.timeout(None if request.method in SAFE or is_api(request) else FORM_WITHIN):
+            _check_charset(request)
+            await check_csrf(request)
+            response = await handler(request)
     except Exception as error:
         if isinstance(error, web.HTTPException) and error.status < 400:
             ops.count(request.app, "page", error.status)
@@ -83,14 +90,30 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
+def _check_charset(request: web.Request) -> None:
+    """A form in an encoding that nobody knows cannot be read."""
+    try:
+        codecs.lookup(request.charset or "utf-8")
+    except (LookupError, ValueError):
+        raise Problem(415, "Неизвестная кодировка: нужна UTF-8") from None
+
+
 async def _refusal(request: web.Request, error: Exception) -> web.StreamResponse:
     problem = problem_of(error)
+    if problem is None and request.method not in SAFE and _failed_reading(error):
+        problem = Problem(422, "Форма составлена неверно", fields={"body": "Форма составлена неверно"})
     if problem is None or problem.status == 500:
         log.exception("request failed", method=request.method, route=_route(request), exc_info=error)
         problem = problem or Problem(500, "Мы не справились с запросом. Ошибка записана в журнал сервера")
     if is_api(request) or request.path in PLAIN or request.path.startswith("/forms/"):
         return reply(problem)
     return await _page(request, problem)
+
+
+def _failed_reading(error: Exception) -> bool:
+    """Whether aiohttp gave up on the body: it says so with errors of many types, so the place tells."""
+    place = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(place) and place[-1].startswith("aiohttp.")
 
 
 async def _page(request: web.Request, problem: Problem) -> web.StreamResponse:

@@ -103,6 +103,10 @@ def problem_of(error: Exception) -> Problem | None:
         return _refused_by_core(error)
     if isinstance(error, StorageError):
         return _refused_by_store(error)
+    if isinstance(error, TimeoutError):
+        return Problem(408, "Запрос пришёл слишком медленно", headers={"Connection": "close"})
+    if isinstance(error, UnicodeDecodeError):
+        return Problem(422, "Текст не в UTF-8", fields={"body": "Текст не в UTF-8"})
     if isinstance(error, NotReady):
         return Problem(503, str(error), headers={"Retry-After": RETRY_AFTER})
     if isinstance(error, web.HTTPException) and error.status >= 400:

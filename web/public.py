@@ -27,7 +27,7 @@ from web.problems import Problem, problem_of, reply
 from web.services import SERVICES
 
 MAX_BODY = 1 << 20
-"""Bytes, unless the connector has a `max_body` of its own."""
+"""Bytes, unless the connector has a `max_body` of its own, or a `max_upload` for forms with files."""
 BODY_WITHIN = 15.0
 """Seconds for a body to arrive."""
 FORMS, ORDERS = frozenset({"form"}), frozenset({"order"})
@@ -67,7 +67,8 @@ async def _receive(request: web.Request, fits: Callable[[str], bool]) -> web.Res
     connector = request.app[SERVICES].supervisor.get(request.match_info["connector"])
     if connector is None or not fits(connector.type) or not isinstance(connector, Receives):
         raise Problem(404, "Такого канала нет, или он отключён")
-    limit: int = getattr(connector, "max_body", MAX_BODY)
+    with_files = request.content_type == "multipart/form-data"
+    limit: int = getattr(connector, "max_upload" if with_files else "max_body", MAX_BODY)
     body = await read_bytes(request, limit, BODY_WITHIN) if request.can_read_body else b""
     answer = await connector.receive(
         HttpRequest(

@@ -23,6 +23,8 @@ class Services:
     clock: Callable[[], datetime]
     public_url: str
     version: str
+    proxies: tuple[str, ...] = ()
+    """Networks whose `X-Forwarded-For` is believed, besides this very machine."""
     demo: bool = False
     """The reference company without a configuration: the login page names the demo logins."""
 

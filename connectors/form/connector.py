@@ -60,6 +60,8 @@ class FormConnector:
     def __init__(self, name: str, settings: FormSettings, *, new_id: Callable[[], str] = random_id) -> None:
         self.name = name
         self.settings = settings
+        self.max_upload = (settings.max_file_mb + 1) << 20
+        """Bytes of a form with its files; the web room reads no further."""
         self._new_id = new_id
         self._sites = replies.Sites(settings)
         self._rate = RateLimit(*settings.rate) if settings.rate else None

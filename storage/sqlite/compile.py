@@ -55,7 +55,8 @@ def _condition(collection: Collection[Any], field: str, wanted: Any) -> Sql:
     name = column(collection, field)
     compile_operator = _OPERATORS.get(type(wanted))
     if compile_operator is None:
-        return _equal(name, collection.comparable(field, wanted))
+        value = collection.comparable(field, wanted)
+        return _is(name, wanted) if isinstance(wanted, bool) else _equal(name, value)
     return compile_operator(name, wanted, lambda value: collection.comparable(field, value))
 
 
@@ -73,6 +74,11 @@ def _joined(compiled: list[Sql], word: str, empty: str) -> Sql:
 
 def _equal(name: str, value: Any) -> Sql:
     return (f"{name} IS NULL", []) if value is None else (f"{name} = ?", [value])
+
+
+def _is(name: str, value: bool) -> Sql:
+    """Written out, so that SQLite sees without the parameters that a conditional index serves the query."""
+    return f"{name} = {int(value)}", []
 
 
 _Comparable = Callable[[Any], Any]

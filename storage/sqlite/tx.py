@@ -41,14 +41,17 @@ class SqliteReadTx:
         self.over = False
         """The function has ended: its transaction is not its own any more."""
 
-    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        """Run one statement to its end. What SQLite says comes out as an error of the port."""
+    def _require_usable(self) -> None:
         if self.over:
             raise StorageError("the transaction is over: use it only inside the function")
         if not self._db.in_transaction and self.failure is None:
             self.failure = StoreUnavailable("SQLite has rolled the transaction back")
         if self.failure is not None:
             raise self.failure
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """Run one statement to its end. What SQLite says comes out as an error of the port."""
+        self._require_usable()
         try:
             return self._db.execute(sql, values).fetchall()
         except apsw.ConstraintError:
@@ -131,18 +134,22 @@ class SqliteReadTx:
         ]
 
     def last_number(self, name: str) -> int:
-        row = self._db.execute("SELECT value FROM _counters WHERE name = ?", (name,)).fetchone()
-        return int(row[0]) if row else 0
+        rows = self._rows("SELECT value FROM _counters WHERE name = ?", (name,))
+        return int(rows[0][0]) if rows else 0
 
 
 class SqliteTx(SqliteReadTx):
     """Reads and writes; see `storage.port.Tx`. Lives inside a savepoint of the writer thread."""
 
-    __slots__ = ("_ids", "touched")
+    __slots__ = ("_ids", "_shared", "numbers", "touched")
 
-    def __init__(self, db: apsw.Connection, now: datetime, ids: IdSource) -> None:
+    def __init__(self, db: apsw.Connection, now: datetime, ids: IdSource, shared: dict[str, int]) -> None:
         super().__init__(db, now)
         self._ids = ids
+        self._shared = shared
+        """Counters as the functions before this one left them: one commit reads each once, and writes it once."""
+        self.numbers: dict[str, int] = {}
+        """Counters that this function moved; nobody sees them when it fails."""
         self.touched: set[str] = set()
 
     def new_id(self, prefix: str = "") -> str:
@@ -159,10 +166,14 @@ class SqliteTx(SqliteReadTx):
         return stored
 
     def replace(self, collection: Collection[E], entity: E) -> E:
+        return self._write(collection, entity, tuple(range(len(collection.columns))))
+
+    def _write(self, collection: Collection[E], entity: E, places: tuple[int, ...]) -> E:
+        """The document, and the columns at these places."""
         stored, document, columns = collection.encode(msgspec.structs.replace(entity, version=entity.version + 1))
-        values = [stored.version, document, *columns, entity.id, entity.version]
+        values = [stored.version, document, *(columns[place] for place in places), entity.id, entity.version]
         try:
-            self._rows(_replace_sql(collection.name, collection.columns), values)
+            self._rows(_replace_sql(collection.name, tuple(collection.columns[place] for place in places)), values)
         except apsw.ConstraintError as error:
             raise violation(collection, error) from error
         if not self._db.changes():
@@ -171,9 +182,11 @@ class SqliteTx(SqliteReadTx):
         return stored
 
     def update(self, collection: Collection[E], entity: E, **changes: Any) -> E:
+        """An index that holds none of the changed fields is not touched: most changes concern few of them."""
         if all(getattr(entity, field) == value for field, value in changes.items()):
             return entity
-        return self.replace(collection, msgspec.structs.replace(entity, **changes))
+        changed = msgspec.structs.replace(entity, **changes)
+        return self._write(collection, changed, _columns_of(collection.columns, frozenset(changes)))
 
     def delete(self, collection: Collection[E], entity: E) -> None:
         self._rows(f'DELETE FROM "{collection.name}" WHERE id = ? AND version = ?', (entity.id, entity.version))
@@ -182,11 +195,15 @@ class SqliteTx(SqliteReadTx):
         self.touched.add(collection.name)
 
     def next_number(self, name: str) -> int:
-        rows = self._rows(
-            "INSERT INTO _counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-            (name,),
-        )
-        return int(rows[0][0])
+        number = self.numbers[name] = self.last_number(name) + 1
+        return number
+
+    def last_number(self, name: str) -> int:
+        self._require_usable()
+        known = self.numbers.get(name)
+        if known is None and (known := self._shared.get(name)) is None:
+            known = self._shared[name] = super().last_number(name)
+        return known
 
     def _lost(self, collection: Collection[E], entity: E) -> StorageError:
         if self.get(collection, entity.id) is None:
@@ -206,7 +223,13 @@ def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
     return f'INSERT INTO "{table}" (id, version, _doc{names}) VALUES (?, ?, ?{", ?" * len(columns)})'
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
+def _columns_of(columns: tuple[str, ...], fields: frozenset[str]) -> tuple[int, ...]:
+    """Places of the columns that are made of these fields."""
+    return tuple(place for place, path in enumerate(columns) if path.partition(".")[0] in fields)
+
+
+@lru_cache(maxsize=1024)
 def _replace_sql(table: str, columns: tuple[str, ...]) -> str:
     names = "".join(f', "{name}" = ?' for name in columns)
     return f'UPDATE "{table}" SET version = ?, _doc = ?{names} WHERE id = ? AND version = ?'

@@ -18,7 +18,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -127,13 +127,17 @@ class Writer:
         """Run a batch in one transaction; fills in who took part and which collections changed."""
         db = self._db
         job: Job | None = first
+        numbers: dict[str, int] = {}
+        moved: set[str] = set()
         db.execute("BEGIN IMMEDIATE")
         try:
             deadline = time.monotonic() + SLICE
             while job is not None:
                 batch.append(job)
-                self._run_one(job, touched)
+                moved.update(self._run_one(job, touched, numbers))
                 job = self._next() if len(batch) < MAX_BATCH and time.monotonic() < deadline else None
+            for name in moved:
+                db.execute("INSERT OR REPLACE INTO _counters VALUES (?, ?)", (name, numbers[name]))
             db.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(apsw.Error):  # some errors have rolled back already
@@ -149,13 +153,13 @@ class Writer:
         self._ended = job is None
         return job
 
-    def _run_one(self, job: Job, touched: set[str]) -> None:
-        """Run one function inside its savepoint. Raises only what breaks the whole batch."""
+    def _run_one(self, job: Job, touched: set[str], numbers: dict[str, int]) -> Iterable[str]:
+        """Run one function inside its savepoint; the counters that it moved. Raises only what breaks the batch."""
         if job.future.cancelled():
-            return
+            return ()
         db = self._db
         db.execute("SAVEPOINT job")
-        tx = SqliteTx(db, self._clock(), self._ids)
+        tx = SqliteTx(db, self._clock(), self._ids, numbers)
         try:
             job.result = job.fn(tx)
         except BaseException as error:  # also SystemExit: a function ends itself, never the writer
@@ -165,9 +169,11 @@ class Writer:
             raise tx.failure
         if job.error is None:
             touched |= tx.touched
+            numbers |= tx.numbers
         else:
             db.execute("ROLLBACK TO job")
         db.execute("RELEASE job")
+        return tx.numbers if job.error is None else ()
 
     def _note_log(self, db: apsw.Connection, name: str, pages: int) -> int:
         """SQLite tells the length of the log after each commit; a shorter one means that it has started over."""

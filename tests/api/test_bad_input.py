@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 import pytest
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api.hub import Answer, Bench, Caller
 from web.api.call import Route
 from web.api.routes import ROUTES
+from web.pages.routes import ROUTES as PAGE_ROUTES
 
+FORM = "application/x-www-form-urlencoded"
 JSON = {"Content-Type": "application/json"}
 NASTY_TEXT = (
     "\0",
@@ -42,6 +46,7 @@ NASTY_IDS = ("%00", "%FF%FE", "x" * 3000, "%F0%9F%92%A5", "-1", "a%2Fb", "%0d%0a
 PLAIN = [route for route in ROUTES if route.accepts == "application/json"]
 WITH_QUERY = [route for route in ROUTES if route.query]
 WITH_BODY = [route for route in PLAIN if route.body]
+PAGES = [each for each in PAGE_ROUTES if isinstance(each, web.RouteDef) and each.path not in ("/login", "/logout")]
 IS_STATEFUL = ("/pause", "/resume", "/test")
 """Commands on connectors are tried with unknown names only: other tests of this table need them running."""
 
@@ -233,3 +238,48 @@ async def test_a_broken_multipart_form_is_refused(root: Caller, body: bytes) -> 
         assert answer.status in (404, 422), answer.body
     answer = await root.post("/api/v1/files", data=body, headers={"Content-Type": "multipart/form-data"})
     assert answer.status == 422
+
+
+async def test_a_page_does_not_wait_for_a_form_for_ever_nor_read_one_without_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.app.FORM_WITHIN", 0.3)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    slow = await bench.stranger.post("/login", data=drip(b"email=a&" for _ in range(50)), headers=form)
+    assert slow.status == 408
+    large = await bench.stranger.post("/login", data=io.BytesIO(b"email=" + b"x" * (3 << 20)), headers=form)
+    assert large.status == 413
+    many = await bench.stranger.post("/login", data=b"&".join(b"f%d=1" % n for n in range(10_000)), headers=form)
+    assert many.status in (401, 413)
+    broken = await bench.stranger.post("/login", data=b"email=%FF%00&password=\xff\xfe", headers=form)
+    assert broken.status == 422
+    odd = {"Content-Type": "application/x-www-form-urlencoded; charset=nobody"}
+    assert (await bench.stranger.post("/login", data=b"email=a", headers=odd)).status == 415
+    nul = await bench.stranger.post("/login", data=b"email=%00a&password=%00", headers=form)
+    assert nul.status == 401
+
+
+async def test_pages_survive_bad_forms_and_bad_addresses(bench: Bench, root: Caller) -> None:
+    lead = await bench.lead_of(await bench.form())
+    multipart = "multipart/form-data; boundary=x"
+    bodies = (
+        (b"", FORM),
+        (b"text=%00&value=%00&name=x&stage=%00&user_id=%00&reason=%00&result=%00&email=%00&roles=%00&theme=x", FORM),
+        (b"\xff\xfe=1", FORM),
+        (b"junk", multipart),
+        (b"x", "multipart/form-data"),
+        (b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--\r\n", multipart),
+        (b"{}", "application/json"),
+    )
+    queries = ("", "?q=%00&cursor=zz&limit=-1&stage=%00&before=x&sort=x&next=//e", "?q=%FF&cursor=%00&after=x&from=x")
+    for route in PAGES:
+        for id in (lead["id"], "nobody", "%00", "%FF"):
+            path = re.sub("{[^}]+}", id, route.path)
+            if route.method == "GET":
+                statuses = {query: (await root.get(path + query)).status for query in queries}
+            else:
+                statuses = {
+                    str(each): (await root.post(path, data=each[0], headers={"Content-Type": each[1]})).status
+                    for each in bodies
+                }
+            assert not [what for what, status in statuses.items() if status >= 500], (route.path, id, statuses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.api.hub import Bench, until
@@ -104,3 +105,14 @@ async def test_the_card_takes_fields_and_a_corrected_source(bench: Bench) -> Non
     right = await admin("PATCH", path, {"source": key})
     assert right.json["source"]["key"] == key
     assert right.json["first_touch"]["key"] == lead["first_touch"]["key"]
+
+
+async def test_of_two_sellers_who_take_at_once_exactly_one_gets_the_lead(bench: Bench) -> None:
+    for name in ("anna", "boris", "vera"):
+        await bench.hire(name)
+    lead = await bench.lead_of(await bench.form())
+    sellers = [await bench.sign_in(name) for name in ("anna", "boris", "vera")]
+    answers = await asyncio.gather(*(each.post(f"/api/v1/leads/{lead['id']}/take") for each in sellers))
+    assert sorted(each.status for each in answers) == [200, 409, 409]
+    loser = next(each for each in answers if each.status == 409)
+    assert "уже в работе" in loser.json["detail"]

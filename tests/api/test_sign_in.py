@@ -151,19 +151,25 @@ def test_a_way_back_never_leaves_the_site() -> None:
         assert own_path(elsewhere) == "/"
 
 
-def test_a_forwarded_address_counts_only_from_this_machine() -> None:
+@pytest.mark.parametrize(
+    ("peer", "remote"),
+    [
+        ("127.0.0.1", "203.0.113.9"),
+        ("10.1.2.3", "203.0.113.9"),
+        ("198.51.100.7", "198.51.100.7"),
+    ],
+)
+async def test_a_forwarded_address_counts_only_from_this_machine_and_trusted_proxies(
+    bench: Bench, peer: str, remote: str
+) -> None:
     class Transport:
-        def __init__(self, peer: str) -> None:
-            self.peer = peer
-
         def get_extra_info(self, name: str, default: object = None) -> object:
-            return (self.peer, 1) if name == "peername" else default
+            return (peer, 1) if name == "peername" else default
 
+    app = create_app(replace(bench.hub.app[SERVICES], proxies=("10.0.0.0/8",)))
     headers = {"X-Forwarded-For": "1.1.1.1, 203.0.113.9"}
-    near = make_mocked_request("GET", "/", headers, transport=Transport("127.0.0.1"))  # type: ignore[arg-type]
-    far = make_mocked_request("GET", "/", headers, transport=Transport("198.51.100.7"))  # type: ignore[arg-type]
-    assert remote_of(near) == "203.0.113.9"
-    assert remote_of(far) == "198.51.100.7"
+    request = make_mocked_request("GET", "/", headers, transport=Transport(), app=app)  # type: ignore[arg-type]
+    assert remote_of(request) == remote
 
 
 async def test_somebody_without_a_password_cannot_sign_in() -> None:

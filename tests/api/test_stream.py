@@ -212,19 +212,20 @@ async def test_signing_out_ends_the_stream_at_the_next_heartbeat(bench: Bench, m
 async def test_a_reader_who_does_not_keep_up_is_cut_off_and_can_resume(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "QUEUE", 50)
     admin = await bench.token("admin")
     start = await bench.hub.store.read(lambda tx: tx.last_number("change"))
-    async with listening(admin) as open_stream:
-        for _ in range(20):
-            await bench.hub.store.write(news, 100, data={"title": "x" * 4000})
-        feed = bench.hub.app[FEED]
-        async with asyncio.timeout(5):
-            while feed.streams:
-                await asyncio.sleep(0.02)
-        assert await open_stream.ended()
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "QUEUE", 50)
+        async with listening(admin) as open_stream:
+            for _ in range(20):
+                await bench.hub.store.write(news, 100, data={"title": "x" * 4000})
+            feed = bench.hub.app[FEED]
+            async with asyncio.timeout(5):
+                while feed.streams:
+                    await asyncio.sleep(0.02)
+            assert await open_stream.ended()
     async with listening(admin, start) as again:
-        assert (await again.seqs(2000))[-1] == start + 2000
+        assert await again.seqs(2000) == list(range(start + 1, start + 2001))
 
 
 async def test_nobody_opens_streams_without_end(bench: Bench) -> None:
@@ -233,3 +234,11 @@ async def test_nobody_opens_streams_without_end(bench: Bench) -> None:
     assert [each.status for each in responses] == [200] * PER_USER + [429]
     for each in responses:
         each.close()
+
+
+async def test_stopping_the_hub_ends_open_streams_at_once(bench: Bench) -> None:
+    admin = await bench.token("admin")
+    async with listening(admin) as open_stream:
+        async with asyncio.timeout(3):
+            await bench.hub.stop()
+        assert await open_stream.ended()

@@ -9,7 +9,7 @@ OpenAPI description all come from the signature.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
@@ -120,8 +120,6 @@ class Route:
     """Of the answer."""
     accepts: str = "application/json"
     """Of the body."""
-    problems: tuple[int, ...] = field(default=())
-    """Statuses of refusals beyond those that every call has."""
     upload: bool = False
     """A `multipart/form-data` body is taken too: its files are stored, and their ids become `attachments`."""
 
@@ -151,7 +149,7 @@ class Route:
     @property
     def refusals(self) -> tuple[int, ...]:
         """Every refusal that a caller may get."""
-        found = {401, 403, 408, 429, 503, *self.problems}
+        found = {401, 403, 408, 429, 503}
         if self.query or self.body:
             found.add(422)
         if "{" in self.path:

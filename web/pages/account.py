@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +16,8 @@ from crm_core.users import USERS, Presence, set_presence, update_user
 from storage import ReadTx, Tx
 from web.auth import current, log_in, log_out, own_path, set_cookie, sign_in
 from web.pages.actions import done, form_of
-from web.pages.look import LOCALES, Look
+from web.pages.i18n import _
+from web.pages.look import LOCALES, Look, seen_by
 from web.pages.render import bare, look_of, page, part, reader
 from web.passwords import hash_password, verify_password
 from web.problems import Problem
@@ -144,17 +146,23 @@ def _new_password(tx: Tx, actor: Actor, user_id: str, digest: str) -> None:
     close_sessions_of(tx, user_id)
 
 
+def _password_problems(form: Mapping[str, str], right: bool) -> dict[str, str]:
+    """By field, in the reader's language."""
+    problems = {} if right else {"old": _("Это не ваш нынешний пароль")}
+    if not SHORTEST_PASSWORD <= len(form.get("new", "")) <= LONGEST_PASSWORD:
+        problems["new"] = _("Не короче %(number)s знаков") % {"number": SHORTEST_PASSWORD}
+    elif form.get("new") != form.get("again"):
+        problems["again"] = _("Пароли не совпали")
+    return problems
+
+
 async def save_password(request: web.Request) -> web.Response:
     """`POST /settings/password`: every other session of this employee ends."""
     who = await reader(request)
     form = await form_of(request)
-    problems = {}
-    if not await verify_password(who.user.password_hash, form.get("old", "")[:LONGEST_PASSWORD]):
-        problems["old"] = "Это не ваш нынешний пароль"
-    if not SHORTEST_PASSWORD <= len(form.get("new", "")) <= LONGEST_PASSWORD:
-        problems["new"] = f"Не короче {SHORTEST_PASSWORD} знаков"
-    elif form.get("new") != form.get("again"):
-        problems["again"] = "Пароли не совпали"
+    right = await verify_password(who.user.password_hash, form.get("old", "")[:LONGEST_PASSWORD])
+    with seen_by(who.look):
+        problems = _password_problems(form, right)
     if problems:
         return await page(request, who, "settings/me.html", "me", saved=None, errors=problems)
     await who.write(_new_password, who.actor, who.user.id, await hash_password(form["new"]))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import phonenumbers
-from babel.dates import format_date, format_skeleton
+from babel.dates import format_date
 
 from web.pages.i18n import _, ngettext
 from web.pages.look import look
@@ -16,6 +16,8 @@ from web.pages.look import look
 NBSP, THIN_HYPHEN = "\u00a0", "\u2011"
 HUES = 8
 KILO = 1024
+PATTERNS = {"ru": ("d MMMM", "d MMM"), "en": ("d MMMM", "d MMM")}
+"""Language → day with the month in full, and shortened."""
 
 
 def phone(number: str | None) -> str:
@@ -28,7 +30,7 @@ def phone(number: str | None) -> str:
     else:
         text = _international(plain)
     text = text.replace(" ", NBSP).replace("-", THIN_HYPHEN)
-    return f"{text}{NBSP}{_('доб.')}{NBSP}{extension}" if extension else text
+    return NBSP.join((text, _("доб."), extension)) if extension else text
 
 
 def _international(number: str) -> str:
@@ -50,8 +52,9 @@ def _days_ago(moment: datetime) -> int:
 
 def _date(moment: datetime, *, short: bool = False) -> str:
     year = local(moment).year == local(look().now).year
-    skeleton = ("MMMd" if short else "MMMMd") + ("" if year else "y")
-    return str(format_skeleton(skeleton, local(moment), locale=look().locale)).replace(" ", NBSP)
+    pattern = PATTERNS[look().locale][short]
+    text = str(format_date(local(moment), pattern if year else pattern + " y", locale=look().locale))
+    return text.replace(" ", NBSP)
 
 
 def clock(moment: datetime) -> str:
@@ -93,14 +96,10 @@ def span(length: timedelta | float | int | None) -> str:
         return "—"
     seconds = int(abs(length.total_seconds() if isinstance(length, timedelta) else length))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 60:
-        return f"{seconds}{NBSP}{_('с')}"
-    if hours < 1:
-        return f"{minutes}{NBSP}{_('мин')}"
-    if days < 1:
-        rest = f" {minutes % 60}{NBSP}{_('мин')}" if minutes % 60 else ""
-        return f"{hours}{NBSP}{_('ч')}{rest}"
-    return (ngettext("%(num)s день", "%(num)s дня", days) % {"num": days}).replace(" ", NBSP)
+    if days:
+        return (ngettext("%(num)s день", "%(num)s дня", days) % {"num": days}).replace(" ", NBSP)
+    units = ((hours, _("ч")), (minutes % 60, _("мин"))) if minutes else ((seconds, _("с")),)
+    return " ".join(f"{number}{NBSP}{unit}" for number, unit in units if number) or NBSP.join(("0", _("с")))
 
 
 def talk(seconds: float | None) -> str:

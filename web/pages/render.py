@@ -46,6 +46,7 @@ SECTIONS = (
 )
 """Key, address, title, icon, and the kind of record whose readers see the section."""
 COUNT_TO = 100
+FILTERS: dict[str, Callable[..., Any]] = format.FILTERS | words.FILTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,6 @@ def set_up_templates(app: web.Application) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        filters={**format.FILTERS, **words.FILTERS},
+        filters=FILTERS,
     )
     env.install_gettext_callables(_, ngettext, newstyle=True)  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crm_core.calls import CallRecord
@@ -59,11 +59,12 @@ def _get(call: Call, name: str) -> Any:
 def call_title(call: Call) -> str:
     """«Пропущенный звонок», «Идёт разговор», …"""
     direction, outcome = str(_get(call, "direction") or "in"), _get(call, "outcome")
+    ongoing = DIRECTIONS[direction]
     if direction == "internal":
-        return _(DIRECTIONS["internal"])
+        return _(ongoing)
     if outcome:
         return _(OUTCOMES.get((direction, str(outcome)), mark("Звонок прервался")))
-    return _("Идёт разговор") if _get(call, "answered_at") else _(DIRECTIONS[direction])
+    return _("Идёт разговор") if _get(call, "answered_at") else _(ongoing)
 
 
 def call_facts(call: Call, staff: Mapping[str, str]) -> list[str]:
@@ -118,7 +119,7 @@ def unquoted(text: str) -> tuple[str, str]:
     return "\n".join(lines[:cut]).strip(), "\n".join(lines[cut:]).strip()
 
 
-FILTERS = {
+FILTERS: dict[str, Callable[..., Any]] = {
     "call_title": call_title,
     "call_facts": call_facts,
     "call_icon": call_icon,

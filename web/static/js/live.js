@@ -5,7 +5,10 @@
 
 const ENTITIES = ["lead", "timeline", "task", "call", "user", "notification", "connector", "queue", "quarantine", "outbox"];
 const RETRY = 3000;
+const PATIENCE = 2000;
+/* Milliseconds without the stream after which the reader is told; a page load or a short gap stays unnoticed. */
 
+let worry = 0;
 let last = Number(document.body.dataset.lastSeq || 0);
 
 function hear(event) {
@@ -17,9 +20,14 @@ function hear(event) {
 export function startStream() {
   const mark = document.getElementById("offline");
   const source = new EventSource(`/api/v1/events?last_id=${last}`);
-  source.addEventListener("open", () => { mark.hidden = true; document.body.dataset.live = "on"; });
+  source.addEventListener("open", () => {
+    clearTimeout(worry);
+    mark.hidden = true;
+    document.body.dataset.live = "on";
+  });
   source.addEventListener("error", () => {
-    mark.hidden = false;
+    clearTimeout(worry);
+    worry = setTimeout(() => { mark.hidden = false; }, PATIENCE);
     document.body.dataset.live = "off";
     if (source.readyState === EventSource.CLOSED) setTimeout(startStream, RETRY);
   });

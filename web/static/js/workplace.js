@@ -211,6 +211,11 @@ export function startWorkplace() {
     setTimeout(() => form.classList.remove("saved"), 900);
   });
   document.body.addEventListener("htmx:afterSwap", swapped);
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches(".edit")) return;
+    event.preventDefault(); // Enter in a field saves it by leaving it
+    document.activeElement.blur();
+  });
   document.addEventListener("toggle", letters, true);
   document.addEventListener("scroll", scrolled, true);
   document.addEventListener("load", (event) => {
