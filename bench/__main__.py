@@ -7,6 +7,7 @@ import asyncio
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -44,7 +45,11 @@ async def run(names: list[str], quick: bool) -> list[Row]:
             if name not in names:
                 continue
             print(f"… {name}", file=sys.stderr, flush=True)
-            rows += await measure(Path(folder), limits)
+            try:
+                rows += await measure(Path(folder), limits)
+            except Exception as error:  # the other measurements are worth their time all the same
+                traceback.print_exc()
+                rows.append(Row(f"{name}: не измерено ({type(error).__name__})", 0, "", mark="измерено", ok=False))
     return rows
 
 

@@ -126,7 +126,7 @@ def _fill(company: Company, count: int) -> None:
 
 def _old(ids: IdSource, sellers: Sequence[Seller], index: int, count: int) -> tuple[Lead, Person, Identity]:
     """One of `count` customers of the past years."""
-    at = FIRST_DAY + SPAN * index / count
+    at = FIRST_DAY + SPAN * (index / count)
     mobile, is_open = phone(), index % OPEN_EVERY == 0
     person = Person(
         id="per_" + ids.new(at), name=f"Клиент {mobile}", phones=(mobile,), created_at=at, last_activity_at=at

@@ -75,6 +75,8 @@ class ConnectorInfo:
 class Texts:
     """Words that go out to customers by themselves; `{next_open}` becomes «в понедельник с 10:00»."""
 
+    reply_subject: str = "Ваше обращение"
+    """Of a first letter to somebody who did not write one himself."""
     closed_subject: str = "Мы получили ваше письмо"
     closed: str = "Здравствуйте! Сейчас мы не работаем. Мы получили ваше сообщение и ответим {next_open}."
 

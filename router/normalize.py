@@ -17,25 +17,61 @@ from crm_core.people import IdentityKind
 
 _NOISE = re.compile(r"[\s().\-–—\u00a0\u2011]+")
 _RUSSIAN = re.compile(r"(?:\+7|7|8)([3489][0-9]{9})")
+_PLUS_8 = re.compile(r"\+8(9[0-9]{9})")
+"""A mistake that many make: no country begins with 89."""
+_ABROAD = re.compile(r"00([1-9][0-9]{7,13})|([1-9][0-9]{10,14})")
+"""International without the plus, as exchanges hand it over."""
+_SEVERAL = re.compile(r"[;,/|\n]|\s(?:и|или)\s")
+LONGEST, SHORTEST, LONGEST_EXTENSION = 128, 7, 6
 _BARE_MOBILE = re.compile(r"9[0-9]{9}")
 _DIALABLE = re.compile(r"\+?[0-9]{5,18}")
 _EMAIL = re.compile(r"[^\s@<>\"',;:\\]{1,64}@(?:[^\s@<>\"',;:\\.]+\.)+[^\s@<>\"',;:\\.]{2,63}")
 
 
-@lru_cache(maxsize=4096)
 def phone(text: str, region: str = "RU") -> str | None:
-    """E.164 of a possible public number, or None. `8 (916) 123-45-67` → `+79161234567`."""
-    digits = _NOISE.sub("", text[:64])
+    """E.164 of the first public number in a text, or None. `8 (916) 123-45-67` → `+79161234567`."""
+    return next(iter(phones(text, region)), None)
+
+
+@lru_cache(maxsize=4096)
+def phones(text: str, region: str = "RU") -> tuple[str, ...]:
+    """Every public number that somebody wrote into one field: `8 916 123-45-67, 8 903 765-43-21 Иван`."""
+    text = text[:LONGEST]
+    if whole := _one(text, region):
+        return (whole,)
+    if sum(c.isdigit() for c in text) < SHORTEST:
+        return ()
+    if parts := [found for part in _SEVERAL.split(text) if (found := _one(part, region))]:
+        return tuple(dict.fromkeys(parts))
+    matches = phonenumbers.PhoneNumberMatcher(text, region)
+    return tuple(dict.fromkeys(_written(match.number) for match in matches))
+
+
+def _one(text: str, region: str) -> str | None:
+    digits = _NOISE.sub("", text)
     if found := _RUSSIAN.fullmatch(digits):
         return "+7" + found.group(1)
     if _BARE_MOBILE.fullmatch(digits):
         return "+7" + digits
+    if found := _PLUS_8.fullmatch(digits):
+        return "+7" + found.group(1)
+    return _parsed(text, region) or (
+        _parsed("+" + (found[1] or found[2]), region) if (found := _ABROAD.fullmatch(digits)) else None
+    )
+
+
+def _parsed(text: str, region: str) -> str | None:
     try:
-        number = phonenumbers.parse(text[:64], region)
+        number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_valid_number(number):
+    # A second number after a semicolon is taken for an extension.
+    if not phonenumbers.is_valid_number(number) or len(number.extension or "") > LONGEST_EXTENSION:
         return None
+    return _written(number)
+
+
+def _written(number: phonenumbers.PhoneNumber) -> str:
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return f"{plain};ext={number.extension}" if number.extension else plain
 
@@ -64,7 +100,7 @@ def identities(sender: Sender) -> list[tuple[IdentityKind, str]]:
     """Everything by which this sender can be recognised, strongest first, each once."""
     found: dict[tuple[IdentityKind, str], None] = {}
     for text in sender.phones:
-        if value := phone(text):
+        for value in phones(text):
             found[(IdentityKind.PHONE, value)] = None
     for text in sender.emails:
         if value := email(text):

@@ -49,7 +49,8 @@ def reply(
         raise Invalid({"connector": f"Через «{info.title}» ответить некуда: у клиента нет такого адреса"})
     if actor.id and lead.open and lead.owner_id is None:
         lead = take(tx, actor, desk, lead.id)
-    outbound = _outbound(tx, actor, lead, info, last, address, text, attachments, subject)
+    theme = subject or (last.subject if last else None) or desk.company.texts.reply_subject
+    outbound = _outbound(tx, actor, lead, info, last, address, text, attachments, theme)
     enqueue(tx, outbound, lead.id)
     item = add(tx, _item(tx, actor, lead, info, outbound), owners=(lead.owner_id,))
     tx.update(LEADS, responded(tx, lead, tx.now), last_activity_at=tx.now)
@@ -85,18 +86,18 @@ def _address(tx: Tx, lead: Lead, info: ConnectorInfo) -> str | None:
 
 def _outbound(
     tx: Tx, actor: Actor, lead: Lead, info: ConnectorInfo, last: TimelineItem | None, address: str, text: str,
-    attachments: tuple[Attachment, ...], subject: str | None,
+    attachments: tuple[Attachment, ...], subject: str,
 ) -> Outbound:  # fmt: skip
     user = tx.get(USERS, actor.id) if actor.id else None
     signature = f"\n\n-- \n{user.signature}" if user and user.signature and info.channel == "email" else ""
-    theme = subject or (last.subject if last else None) or lead.title
+    answers = last is not None and not subject.lower().startswith("re:")
     return Outbound(
         id=tx.new_id("out_"),
         connector=info.name,
         recipient=address,
         conversation=last.conversation if last else None,
         text=text.strip() + signature,
-        subject=theme if theme.lower().startswith("re:") or last is None else f"Re: {theme}",
+        subject=f"Re: {subject}" if answers else subject,
         attachments=attachments,
         author=actor.name,
         in_reply_to=last.message_id if last else None,

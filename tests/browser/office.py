@@ -80,11 +80,13 @@ class Office:
         self.hub = hub
         self.letters = sink.letters
         self._calls = 0
+        self._hired = 0
         self._mails = 0
 
     async def hire(self, name: str, *roles: str, extension: str | None = None) -> User:
         digest = await hash_password(PASSWORD)
-        email = f"{len(name)}{abs(hash(name)) % 10_000}@firstline.example"
+        self._hired += 1
+        email = f"employee-{self._hired}@firstline.example"
         return await self.hub.store.write(
             create_user, SYSTEM, email=email, name=name, roles=roles or ("first_line",), password_hash=digest,
             extension=extension,

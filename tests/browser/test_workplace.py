@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.async_api import expect
@@ -26,14 +25,6 @@ def the_lead(tx: ReadTx) -> Lead:
     leads = tx.find(LEADS)
     assert len(leads) == 1
     return leads[0]
-
-
-async def eventually(look: Callable[[], object]) -> None:
-    for _ in range(160):
-        if look():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 async def test_seller_goes_from_a_live_form_to_a_reply_and_an_outcome(office: Office, sit: Sit) -> None:
@@ -89,7 +80,7 @@ async def test_declined_offer_goes_to_the_colleague_whose_page_shows_it_at_once(
     first = await sit(await office.hire("Анна Соколова"))
     second = await sit(await office.hire("Борис Петров"))
     await office.form(**CUSTOMER)
-    await eventually_offered(office)
+    await until_there_is_a_lead(office)
     lead = await office.read(the_lead)
     users = {user.id: user.name for user in await office.read(lambda tx: tx.find(USERS))}
     holder, other = (first, second) if users[str(lead.offered_to)].startswith("Анна") else (second, first)
@@ -98,11 +89,12 @@ async def test_declined_offer_goes_to_the_colleague_whose_page_shows_it_at_once(
     await expect(holder.page.locator(".offer")).to_have_count(0)
 
 
-async def eventually_offered(office: Office) -> None:
+async def until_there_is_a_lead(office: Office) -> None:
     for _ in range(100):
         if await office.read(lambda tx: tx.count(LEADS, {"open": True})):
             return
         await asyncio.sleep(0.05)
+    raise AssertionError("the form became no lead")
 
 
 async def test_contact_is_worked_off_by_keys_alone(office: Office, sit: Sit) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -186,7 +187,7 @@ async def test_a_head_who_read_the_note_is_told_again_ever_more_rarely(office: O
         for note in await notes(office, galina, "escalation"):
             await office.do(lambda tx, note=note: tx.update(NOTIFICATIONS, note, read=True))
     told = [note.at for note in await notes(office, galina, "escalation")]
-    pauses = [(later - earlier) // timedelta(minutes=15) for earlier, later in zip(told, told[1:], strict=False)]
+    pauses = [(later - earlier) // timedelta(minutes=15) for earlier, later in pairwise(told)]
     assert pauses == [2, 4, 8, 16]
 
 

@@ -72,11 +72,11 @@ async def test_a_channel_that_is_away_for_a_day_does_not_kill_the_sender(office:
 
 
 async def test_many_messages_behind_a_failed_head_hold_up_no_other_conversation(office: Office) -> None:
-    await put(office, "a0", "a@client.example")
+    await put(office, "a00", "a@client.example")
     channel = Channel(busy)
     await sender(office, channel).send_due()
     for number in range(1, 60):
-        await put(office, f"a{number}", "a@client.example")
+        await put(office, f"a{number:02}", "a@client.example")
     office.clock.advance(timedelta(milliseconds=1))
     await put(office, "b0", "b@client.example")
     channel.answer = lambda outbound: SendResult()
@@ -84,12 +84,12 @@ async def test_many_messages_behind_a_failed_head_hold_up_no_other_conversation(
     assert channel.sent == ["b0"]
     office.clock.advance(timedelta(seconds=5))
     await send_until_idle(sender(office, channel))
-    assert channel.sent == ["b0", *(f"a{number}" for number in range(60))], "in their order"
+    assert channel.sent == ["b0", *(f"a{number:02}" for number in range(60))], "in their order"
 
 
 async def test_messages_written_before_the_head_failed_wait_with_it(office: Office) -> None:
     for number in range(60):
-        await put(office, f"a{number}", "a@client.example")
+        await put(office, f"a{number:02}", "a@client.example")
     channel = Channel(busy)
     await sender(office, channel).send_due()
     await put(office, "b0", "b@client.example")
@@ -159,13 +159,13 @@ async def test_a_message_that_is_being_sent_cannot_be_taken_back(office: Office)
 
 async def test_taking_back_a_head_that_waits_lets_the_next_go_at_once(office: Office) -> None:
     channel = Channel(busy)
-    await put(office, "a0", "a@client.example")
+    await put(office, "a00", "a@client.example")
     await sender(office, channel).send_due()
-    await put(office, "a1", "a@client.example")
-    await office.do(cancel, SYSTEM, "a0")
+    await put(office, "a01", "a@client.example")
+    await office.do(cancel, SYSTEM, "a00")
     channel.answer = lambda outbound: SendResult()
     await sender(office, channel).send_due()
-    assert channel.sent == ["a1"]
+    assert channel.sent == ["a01"]
 
 
 async def test_a_failed_message_is_sent_again_by_hand(office: Office) -> None:

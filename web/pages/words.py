@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crm_core.calls import CallRecord
+from crm_core.company import FieldRule
 from web.pages.format import phone, talk
 from web.pages.i18n import _, mark
 
@@ -38,6 +39,9 @@ CHANNELS = {
     "telegram": "Telegram",
     "vk": mark("ВКонтакте"),
 }
+FIELDS = {"consent": mark("Согласие на обработку данных"), "equipment": mark("Категория оборудования")}
+"""Fields that the form itself knows besides those of the card."""
+YES_NO = {"true": mark("да"), "false": mark("нет"), "on": mark("да"), "yes": mark("да"), "no": mark("нет")}
 PRESENCE = {"online": mark("В сети"), "break": mark("Перерыв"), "offline": mark("Не в сети")}
 MESSAGE_STATES = {
     "queued": mark("в очереди"),
@@ -96,6 +100,21 @@ def channel_name(channel: str) -> str:
     return _(CHANNELS.get(channel, channel))
 
 
+def field_title(key: str, rules: Sequence[FieldRule]) -> str:
+    """Title of a form's field: the card's, our own, or as the site calls it."""
+    return next((rule.title for rule in rules if rule.key == _card_key(key)), _(FIELDS.get(key, key)))
+
+
+def field_value(value: str, key: str, rules: Sequence[FieldRule]) -> str:
+    """A choice by its title, a check mark in words, anything else as it is."""
+    choices = next((rule.choices for rule in rules if rule.key == _card_key(key)), {})
+    return choices.get(value) or _(YES_NO.get(value.lower(), value))
+
+
+def _card_key(key: str) -> str:
+    return "equipment_category" if key == "equipment" else key
+
+
 def presence_name(presence: str) -> str:
     return _(PRESENCE[presence])
 
@@ -124,6 +143,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "call_facts": call_facts,
     "call_icon": call_icon,
     "channel_name": channel_name,
+    "field_title": field_title,
+    "field_value": field_value,
     "presence_name": presence_name,
     "state_name": state_name,
     "unquoted": unquoted,

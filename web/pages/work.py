@@ -79,9 +79,11 @@ async def earlier_part(request: web.Request) -> web.Response:
 
 
 async def item_part(request: web.Request) -> web.Response:
-    """`GET /leads/{id}/items/{item}`: one item, new or changed."""
+    """`GET /leads/{id}/items/{item}`: one item, new or changed; `seen` tells that it comes before the reader's eyes."""
     who = await reader(request)
     lead_id, item_id = request.match_info["id"], request.match_info["item"]
+    if "seen" in request.query:
+        await who.write(seen, who.actor, lead_id)
     item = await who.read(item_of, who.actor, lead_id, item_id)
     lead = await who.read(get_lead, who.actor, lead_id)
     names = await who.read(staff, who.services.desk)

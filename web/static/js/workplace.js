@@ -49,7 +49,8 @@ function timelineNews({ detail: news }) {
 // Loads one item and puts it where it belongs: over its former state, or at the end.
 async function place(id) {
   const lead = openLead();
-  const answer = await fetch(`/leads/${lead}/items/${id}`, { headers: { "HX-Request": "true" } });
+  const seen = document.hidden ? "" : "?seen";
+  const answer = await fetch(`/leads/${lead}/items/${id}${seen}`, { headers: { "HX-Request": "true" } });
   if (!answer.ok || openLead() !== lead) return;
   const template = document.createElement("template");
   template.innerHTML = await answer.text();
@@ -218,6 +219,7 @@ export function startWorkplace() {
   });
   document.addEventListener("toggle", letters, true);
   document.addEventListener("scroll", scrolled, true);
+  addEventListener("resize", () => pinned && toEnd());
   document.addEventListener("load", (event) => {
     if (pinned && event.target.closest?.("#timeline") && event.target.tagName === "IMG") toEnd();
   }, true);
