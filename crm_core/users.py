@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from crm_core import timers
-from crm_core.access import check
+from crm_core.access import Facts, check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
@@ -135,6 +135,11 @@ def _problems(email: str, name: str, roles: tuple[str, ...], rights: Rights) -> 
     return problems
 
 
+def _facts(user_id: str) -> Facts:
+    """An employee belongs to his department: whoever manages one manages nobody else's people."""
+    return Facts(owners=frozenset({user_id}))
+
+
 EDITABLE = frozenset(
     {
         "name", "roles", "phone", "extension", "department_id", "calendar", "weight", "skills", "signature", "locale",
@@ -151,7 +156,7 @@ def update_user(tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object
     if unknown:
         raise Invalid(dict.fromkeys(sorted(unknown), "Такого поля нет или его нельзя менять"))
     if not (actor.id == user_id and set(changes) <= OWN_EDITABLE):
-        check(actor, "user", Action.MANAGE)
+        check(actor, "user", Action.MANAGE, _facts(user_id))
     name, roles = changes.get("name", user.name), changes.get("roles", user.roles)
     problems = _problems(user.email, str(name), tuple(roles), actor.rights)  # type: ignore[arg-type]
     if problems and {"name", "roles"} & set(changes):
@@ -166,7 +171,7 @@ def update_user(tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object
 def set_presence(tx: Tx, actor: Actor, user_id: str, presence: Presence) -> User:
     """Online, on a break or offline; one's own, or a subordinate's by whoever manages users."""
     if actor.id != user_id:
-        check(actor, "user", Action.MANAGE)
+        check(actor, "user", Action.MANAGE, _facts(user_id))
     user = require_user(tx, user_id)
     if user.presence is presence:
         return user
@@ -177,7 +182,7 @@ def set_presence(tx: Tx, actor: Actor, user_id: str, presence: Presence) -> User
 
 def add_absence(tx: Tx, actor: Actor, user_id: str, kind: str, starts_at: datetime, ends_at: datetime) -> Absence:
     """Vacation or sick leave; during it nothing is distributed to the employee."""
-    check(actor, "user", Action.MANAGE)
+    check(actor, "user", Action.MANAGE, _facts(user_id))
     if ends_at <= starts_at:
         raise Invalid({"ends_at": "Окончание должно быть позже начала"})
     user = require_user(tx, user_id)
@@ -195,6 +200,7 @@ def end_absence(tx: Tx, actor: Actor, absence_id: str) -> None:
     absence = tx.get(ABSENCES, absence_id)
     if absence is None:
         raise Missing("Такого отсутствия нет")
+    check(actor, "user", Action.MANAGE, _facts(absence.user_id))
     tx.delete(ABSENCES, absence)
     _roster_changed(tx, require_user(tx, absence.user_id), "absence")
 

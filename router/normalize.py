@@ -100,8 +100,7 @@ def identities(sender: Sender) -> list[tuple[IdentityKind, str]]:
     """Everything by which this sender can be recognised, strongest first, each once."""
     found: dict[tuple[IdentityKind, str], None] = {}
     for text in sender.phones:
-        for value in phones(text):
-            found[(IdentityKind.PHONE, value)] = None
+        found |= dict.fromkeys((IdentityKind.PHONE, number) for number in phones(text))
     for text in sender.emails:
         if value := email(text):
             found[(IdentityKind.EMAIL, value)] = None
