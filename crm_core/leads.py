@@ -69,6 +69,8 @@ class Lead(Entity, frozen=True, kw_only=True):
     """The former owner, who is asked first where the queue is sticky."""
     declined_by: tuple[str, ...] = ()
     """Who declined or missed it since it entered the queue; they are asked again only when nobody else is left."""
+    declined_at: datetime | None = None
+    """When somebody said no; those who did are left in peace for a while."""
     accepted_at: datetime | None = None
     first_response_at: datetime | None = None
     due_at: datetime | None = None

@@ -14,7 +14,7 @@ from crm_core.access import Facts, check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
-from crm_core.errors import Invalid, Missing
+from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action, Rights
 from storage import Collection, Entity, Index, ReadTx, Tx, Unique, UniqueViolation
 
@@ -97,7 +97,7 @@ def create_user(
     """Add an employee. `Invalid` when the email is taken or something is missing."""
     check(actor, "user", Action.MANAGE)
     email = email.strip().lower()
-    problems = _problems(email, name, roles, actor.rights)
+    problems = _problems(email, name, roles, actor.rights) | _taken(tx, extension)
     if problems:
         raise Invalid(problems)
     user = User(
@@ -135,6 +135,14 @@ def _problems(email: str, name: str, roles: tuple[str, ...], rights: Rights) -> 
     return problems
 
 
+def _taken(tx: ReadTx, extension: str | None, user_id: str | None = None) -> dict[str, str]:
+    """What is wrong with this internal number for this employee: two that work could not be told apart by a call."""
+    other = by_extension(tx, extension)
+    if other is None or other.id == user_id:
+        return {}
+    return {"extension": f"Этот внутренний номер уже у сотрудника «{other.name}»"}
+
+
 def _facts(user_id: str) -> Facts:
     """An employee belongs to his department: whoever manages one manages nobody else's people."""
     return Facts(owners=frozenset({user_id}))
@@ -149,8 +157,11 @@ EDITABLE = frozenset(
 OWN_EDITABLE = frozenset({"signature", "locale", "timezone", "theme", "phone", "password_hash"})
 
 
-def update_user(tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object]) -> User:
-    """Change an employee; everybody may change his own signature, language, theme, phone and password."""
+def update_user(
+    tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object], version: int | None = None
+) -> User:
+    """Change an employee; everybody may change his own signature, language, theme, phone and password. `Conflict` when
+    `version` is given and not the present one."""
     user = require_user(tx, user_id)
     unknown = set(changes) - EDITABLE
     if unknown:
@@ -161,7 +172,11 @@ def update_user(tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object
     problems = _problems(user.email, str(name), tuple(roles), actor.rights)  # type: ignore[arg-type]
     if problems and {"name", "roles"} & set(changes):
         raise Invalid(problems)
+    if version is not None and version != user.version:
+        raise Conflict("Сотрудник уже изменён кем-то другим. Прочитайте его заново")
     changed = tx.update(USERS, user, **changes)
+    if changed.active and {"extension", "active"} & set(changes) and (taken := _others_number(tx, changed)):
+        raise Invalid(taken)
     before_after = {f: (getattr(user, f), getattr(changed, f)) for f in changes if f != "password_hash"}
     record(tx, actor, "user", user.id, "updated", before_after)
     _roster_changed(tx, changed, "updated")

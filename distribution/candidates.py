@@ -7,7 +7,7 @@ size of the store; what was found out about each becomes part of the decision's 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crm_core.decisions import Verdict
 from crm_core.leads import LEADS, Lead
@@ -15,6 +15,9 @@ from crm_core.users import User
 from distribution.desk import Desk, presence_reason
 from distribution.queues import Queue, Strategy
 from storage import ReadTx
+
+PEACE = timedelta(minutes=10)
+"""How long nobody who refused a lead is offered it again after a refusal."""
 
 
 def load(tx: ReadTx, user: User, limit: int | None = None) -> int:
@@ -53,7 +56,8 @@ def choose(
 ) -> tuple[User | None, list[Verdict], list[str]]:
     """The first in the order who can get the lead, the verdict on each, and the ids of those who could not.
 
-    Those who refused this lead already are asked again only when nobody else can take it.
+    Those who missed this lead already are asked again only when nobody else can take it; those who declined it, not
+    before `PEACE` is over.
     """
     verdicts: dict[str, Verdict] = {}
     away: list[str] = []
@@ -71,10 +75,15 @@ def choose(
         else:
             chosen = user
             verdicts[user.id] = _verdict(user, "chosen")
-    if chosen is None and again is not None:
+    if chosen is None and again is not None and not is_at_peace(lead, tx.now):
         chosen = again
         verdicts[again.id] = _verdict(again, "chosen", "больше никто не может")
     return chosen, list(verdicts.values()), away
+
+
+def is_at_peace(lead: Lead, now: datetime) -> bool:
+    """Whether those who refused the lead are still left in peace."""
+    return lead.declined_at is not None and now - lead.declined_at < PEACE
 
 
 def _verdict(user: User, verdict: str, reason: str = "") -> Verdict:

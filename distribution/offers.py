@@ -213,6 +213,7 @@ def decline(tx: Tx, actor: Actor, desk: Desk, lead_id: str, reason: str) -> Lead
     record(tx, actor, "lead", lead.id, "declined", {"owner_id": (lead.owner_id, None)})
     text = f"Отказ: {actor.name} — {reason.strip()[:500]}"
     _note(tx, lead, actor, text)
+    lead = tx.update(LEADS, lead, declined_at=tx.now)
     return _back(tx, desk, lead, actor.id, "declined", text)
 
 

@@ -12,6 +12,7 @@ from crm_core.leads import LEADS, Lead
 from crm_core.notifications import notify
 from crm_core.timers import Timer
 from crm_core.users import QUEUE_WAKE
+from distribution.candidates import is_at_peace
 from distribution.desk import Desk
 from distribution.offers import ESCALATE, move_to, place, wake_later
 from distribution.queues import Queue, Strategy
@@ -49,6 +50,8 @@ def release(tx: Tx, desk: Desk, queue: Queue) -> int:
         if wanted in stuck:
             continue
         if place(tx, desk, lead, release=True).waiting:
+            if is_at_peace(lead, tx.now):
+                continue  # it waits for its own reason; those behind it may go
             stuck.add(wanted)
             if not by_skill:
                 break

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from connectors.contract import InboundKind
 from crm_core import tasks
 from crm_core.actor import SYSTEM
 from crm_core.decisions import explain
-from crm_core.leads import Lead
+from crm_core.leads import Lead, set_stage
 from crm_core.timeline import File, ItemKind, TimelineItem, add
 from crm_core.users import USERS
 from distribution.offers import own, place
@@ -15,7 +17,9 @@ from router.context import Contact, Outcome
 from router.decide import decide
 from router.hours import answer_when_closed, reply_address
 from router.identify import identify
+from router.robots import SUSPICIONS
 
+OLDEST = timedelta(days=3650)
 _KINDS = {
     InboundKind.MESSAGE: ItemKind.MESSAGE,
     InboundKind.MAIL: ItemKind.MAIL,
@@ -31,8 +35,12 @@ def process_contact(contact: Contact) -> Outcome:
     contact.steps += steps
     lead = decide(contact)
     _record(contact, lead)
-    answer_when_closed(contact)
-    lead = hand_out(contact, lead)
+    if contact.rule != "continue_open_lead" and (doubt := _suspicion(contact)):
+        contact.steps.append(doubt)
+        lead = set_stage(contact.tx, SYSTEM, contact.desk.company, lead, contact.desk.company.spam_stage)
+    else:
+        answer_when_closed(contact)
+        lead = hand_out(contact, lead)
     if contact.inbound.kind is InboundKind.CALLBACK:
         ask_callback(contact, lead, "Просит перезвонить")
     explain(
@@ -45,6 +53,10 @@ def process_contact(contact: Contact) -> Outcome:
         steps=tuple(contact.steps),
     )
     return Outcome(rule=contact.rule, lead_id=lead.id, person_id=lead.person_id)
+
+
+def _suspicion(contact: Contact) -> str | None:
+    return None if contact.trusted else SUSPICIONS.get(contact.inbound.fields.get("_robot", ""))
 
 
 def hand_out(contact: Contact, lead: Lead) -> Lead:
@@ -86,12 +98,18 @@ def _phone_to_call(contact: Contact) -> str | None:
     return next(iter(contact.person.phones), None) if contact.person else None
 
 
+def _moment(contact: Contact) -> datetime:
+    """When the customer wrote; a date of the future or of long ago is not believed."""
+    now, said = contact.tx.now, contact.inbound.occurred_at
+    return said if now - OLDEST <= said <= now else now
+
+
 def _record(contact: Contact, lead: Lead) -> TimelineItem:
     inbound, mail = contact.inbound, contact.inbound.mail
     item = TimelineItem(
         id="tl_" + inbound.id,
         kind=_KINDS[inbound.kind],
-        at=contact.tx.now,
+        at=_moment(contact),
         lead_id=lead.id,
         person_id=contact.person.id if contact.person else lead.person_id,
         channel=inbound.channel,

@@ -18,6 +18,8 @@ class Contact:
     tx: Tx
     desk: Desk
     inbound: Inbound
+    trusted: bool = False
+    """Somebody on duty said that this is a person: it is not screened."""
     steps: list[str] = field(default_factory=list)
     person: Person | None = None
     is_new_person: bool = False

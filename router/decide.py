@@ -154,4 +154,7 @@ def card_fields(inbound: Inbound) -> dict[str, str]:
     fields = {key: value for key, value in inbound.fields.items() if value and not key.startswith("_")}
     if equipment := fields.pop("equipment", None):
         fields["equipment_category"] = equipment
+    unread = [text for text in inbound.sender.phones if not normalize.phones(text)]
+    if unread and inbound.kind is not InboundKind.CALL:
+        fields.setdefault("phone", ", ".join(unread)[:200])
     return fields

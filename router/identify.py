@@ -59,15 +59,22 @@ def _create(tx: Tx, sender: Sender, keys: list[tuple[IdentityKind, str]]) -> Per
         last_activity_at=tx.now,
     )
     tx.insert(PEOPLE, person)
+    _attach(tx, person, keys)
+    return person
+
+
+def _attach(tx: Tx, person: Person, keys: list[tuple[IdentityKind, str]]) -> None:
+    """Give the person these identities; a number with an extension brings the bare one, unless that is somebody's."""
     for kind, value in keys:
         attach_identity(tx, person, kind, value)
-    return person
+        bare = value.partition(normalize.EXTENSION)[0]
+        if bare != value and tx.get(IDENTITIES, identity_id(kind, bare)) is None:
+            attach_identity(tx, person, kind, bare)
 
 
 def _learn(tx: Tx, person: Person, sender: Sender, keys: list[tuple[IdentityKind, str]]) -> Person:
     """Add what this contact tells anew; what is known is never overwritten."""
-    for kind, value in keys:
-        attach_identity(tx, person, kind, value)
+    _attach(tx, person, keys)
     changes: dict[str, Any] = {"last_activity_at": tx.now}
     if not person.name and sender.name:
         changes["name"] = normalize.name(sender.name)

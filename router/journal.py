@@ -36,6 +36,8 @@ class JournalRecord(Entity, frozen=True, kw_only=True):
     available_at: datetime
     received_at: datetime
     attempts: int = 0
+    trusted: bool = False
+    """Somebody on duty said that this is no robot: it is not screened again."""
     worker: str | None = None
     """Who holds the lease, or held it last."""
     done_at: datetime | None = None
@@ -132,24 +134,28 @@ def list_journal(
 
 
 def replay(tx: Tx, actor: Actor, record_id: str) -> JournalRecord:
-    """Handle a quarantined record again, after whatever was wrong has been mended."""
-    record = _quarantined(tx, actor, record_id)
+    """Handle a quarantined record again, after whatever was wrong has been mended; or one that was ignored as a robot's
+    or spam, which is believed this time."""
+    record = _record(tx, actor, record_id, ("quarantined", "ignored"))
     audit(tx, actor, "journal", record_id, "replayed")
-    return tx.update(JOURNAL, record, state="pending", pending=True, attempts=0, available_at=tx.now, done_at=None)
+    trusted = record.trusted or record.state == "ignored"
+    return tx.update(
+        JOURNAL, record, state="pending", pending=True, attempts=0, available_at=tx.now, done_at=None, trusted=trusted
+    )
 
 
 def discard(tx: Tx, actor: Actor, record_id: str) -> JournalRecord:
     """Give a quarantined record up for good; it stays in the journal."""
-    record = _quarantined(tx, actor, record_id)
+    record = _record(tx, actor, record_id, ("quarantined",))
     audit(tx, actor, "journal", record_id, "discarded")
     return tx.update(JOURNAL, record, state="discarded")
 
 
-def _quarantined(tx: ReadTx, actor: Actor, record_id: str) -> JournalRecord:
+def _record(tx: ReadTx, actor: Actor, record_id: str, states: tuple[str, ...]) -> JournalRecord:
     check(actor, "journal", Action.MANAGE)
     record = tx.get(JOURNAL, record_id)
     if record is None:
         raise Missing("Такой записи в журнале нет")
-    if record.state != "quarantined":
+    if record.state not in states:
         raise Conflict(f"Запись не в карантине, а в состоянии «{record.state}»")
     return record

@@ -22,6 +22,7 @@ _PLUS_8 = re.compile(r"\+8(9[0-9]{9})")
 _ABROAD = re.compile(r"00([1-9][0-9]{7,13})|([1-9][0-9]{10,14})")
 """International without the plus, as exchanges hand it over."""
 _SEVERAL = re.compile(r"[;,/|\n]|\s(?:и|или)\s")
+EXTENSION = ";ext="
 LONGEST, SHORTEST, LONGEST_EXTENSION = 128, 7, 6
 _BARE_MOBILE = re.compile(r"9[0-9]{9}")
 _DIALABLE = re.compile(r"\+?[0-9]{5,18}")
@@ -44,7 +45,8 @@ def phones(text: str, region: str = "RU") -> tuple[str, ...]:
     if parts := [found for part in _SEVERAL.split(text) if (found := _one(part, region))]:
         return tuple(dict.fromkeys(parts))
     matches = phonenumbers.PhoneNumberMatcher(text, region)
-    return tuple(dict.fromkeys(_written(match.number) for match in matches))
+    inside = tuple(dict.fromkeys(_written(match.number) for match in matches))
+    return inside or _possible(text, region)
 
 
 def _one(text: str, region: str) -> str | None:
@@ -60,6 +62,20 @@ def _one(text: str, region: str) -> str | None:
     )
 
 
+def _possible(text: str, region: str) -> tuple[str, ...]:
+    """A number of the right length outside the numbering plan, which is never quite up to date. Digits typed to get past
+    a form are none: they would make one person of everybody who did."""
+    digits = _NOISE.sub("", text).lstrip("+")
+    if not digits.isascii() or not digits.isdigit() or len(set(digits)) < 4 or digits in "12345678901234567890":
+        return ()
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return ()
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return (_written(number),) if reason == phonenumbers.ValidationResult.IS_POSSIBLE else ()
+
+
 def _parsed(text: str, region: str) -> str | None:
     try:
         number = phonenumbers.parse(text, region)
@@ -73,7 +89,7 @@ def _parsed(text: str, region: str) -> str | None:
 
 def _written(number: phonenumbers.PhoneNumber) -> str:
     plain = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return f"{plain};ext={number.extension}" if number.extension else plain
+    return f"{plain}{EXTENSION}{number.extension}" if number.extension else plain
 
 
 def dialable(text: str) -> str | None:

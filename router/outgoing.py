@@ -99,7 +99,7 @@ def _outbound(
         text=text.strip() + signature,
         subject=f"Re: {subject}" if answers else subject,
         attachments=attachments,
-        author=actor.name,
+        author=actor.name if actor.id else None,
         in_reply_to=last.message_id if last else None,
         references=(*last.references, last.message_id) if last and last.message_id else (),
         quote=last.text[:5000] if last and info.channel == "email" else None,

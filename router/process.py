@@ -18,7 +18,7 @@ def handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
     record = tx.get(JOURNAL, record_id)
     if record is None or not record.pending:
         return None
-    outcome = route(Contact(tx=tx, desk=desk, inbound=record.inbound))
+    outcome = route(Contact(tx=tx, desk=desk, inbound=record.inbound, trusted=record.trusted))
     tx.update(
         JOURNAL,
         record,
@@ -41,4 +41,4 @@ def route(contact: Contact) -> Outcome:
         return Outcome(rule="delivery", lead_id=lead_id, ignored=lead_id is None)
     if inbound.kind is InboundKind.CALL:
         return process_call(contact)
-    return screen(contact) or process_contact(contact)
+    return (None if contact.trusted else screen(contact)) or process_contact(contact)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from connectors.contract import NotReady
 from crm_core.errors import Conflict, CoreError, Forbidden, Invalid, Missing
@@ -105,6 +106,10 @@ def problem_of(error: Exception) -> Problem | None:
         return _refused_by_store(error)
     if isinstance(error, TimeoutError):
         return Problem(408, "Запрос пришёл слишком медленно", headers={"Connection": "close"})
+    if isinstance(error, web.RequestPayloadError | HttpProcessingError):
+        # The rest of such a body cannot be told from the next request: the connection ends with the answer.
+        words = "Тело запроса не читается: оно не соответствует Content-Encoding или оборвано"
+        return Problem(422, words, fields={"body": words}, headers={"Connection": "close"})
     if isinstance(error, UnicodeDecodeError):
         return Problem(422, "Текст не в UTF-8", fields={"body": "Текст не в UTF-8"})
     if isinstance(error, NotReady):

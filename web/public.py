@@ -13,18 +13,19 @@ from urllib.parse import parse_qs
 import structlog
 from aiohttp import web
 
-from connectors.contract import Connector, HttpReply, HttpRequest, Receives
+from connectors.contract import Connector, HealthState, HttpReply, HttpRequest, Receives
 from crm_core.leads import last_lead_of, open_lead_of
 from crm_core.people import by_phone
 from crm_core.users import USERS, Presence, User
 from distribution.desk import Desk
+from distribution.queues import Queue
 from router import normalize
 from storage import ReadTx, StorageError
 from web import ops
 from web.address import remote_of
 from web.api.input import read_bytes
 from web.problems import Problem, problem_of, reply
-from web.services import SERVICES
+from web.services import SERVICES, Services
 
 MAX_BODY = 1 << 20
 """Bytes, unless the connector has a `max_body` of its own, or a `max_upload` for forms with files."""
@@ -32,6 +33,8 @@ BODY_WITHIN = 15.0
 """Seconds for a body to arrive."""
 FORMS, ORDERS = frozenset({"form"}), frozenset({"order"})
 NOT_HOOKS = FORMS | ORDERS
+PAUSED_FOR = "60"
+"""Seconds after which to try a paused channel again."""
 
 log = structlog.get_logger("web")
 
@@ -64,9 +67,8 @@ def _door(fits: Callable[[str], bool]) -> Handler:
 
 
 async def _receive(request: web.Request, fits: Callable[[str], bool]) -> web.Response:
-    connector = request.app[SERVICES].supervisor.get(request.match_info["connector"])
-    if connector is None or not fits(connector.type) or not isinstance(connector, Receives):
-        raise Problem(404, "Такого канала нет, или он отключён")
+    connector = _open(request, lambda each: fits(each.type) and isinstance(each, Receives))
+    assert isinstance(connector, Receives)
     with_files = request.content_type == "multipart/form-data"
     limit: int = getattr(connector, "max_upload" if with_files else "max_body", MAX_BODY)
     body = await read_bytes(request, limit, BODY_WITHIN) if request.can_read_body else b""
@@ -81,6 +83,21 @@ async def _receive(request: web.Request, fits: Callable[[str], bool]) -> web.Res
         )
     )
     return _response(answer)
+
+
+def _open(request: web.Request, fits: Callable[[Connector], bool]) -> Connector:
+    """The channel of the address. `404` when there is none of this kind or the configuration disables it; `503` while
+    it is paused, because whoever delivers shall try again later."""
+    name, supervisor = request.match_info["connector"], request.app[SERVICES].supervisor
+    connector = supervisor.get(name)
+    if connector is not None and fits(connector):
+        return connector
+    known = supervisor.known(name)
+    if connector is None and known is not None and fits(known):
+        states = {each.name: each.state for each in supervisor.health()}
+        if states[name] is HealthState.PAUSED:
+            raise Problem(503, "Канал приостановлен. Повторите попытку позже", headers={"Retry-After": PAUSED_FOR})
+    raise Problem(404, "Такого канала нет, или он отключён")
 
 
 def _response(answer: HttpReply) -> web.Response:
@@ -103,22 +120,24 @@ async def _nothing(request: web.Request) -> web.Response:
 
 async def owner(request: web.Request) -> web.Response:
     """For the dialplan: the extension of the caller's responsible seller, or nothing. Plain text."""
-    services = request.app[SERVICES]
-    if not _is_telephony(services.supervisor.get(request.match_info["connector"])):
-        return await _nothing(request)
+    try:
+        connector = _open(request, lambda each: each.channel == "phone")
+    except Problem as problem:
+        ops.count(request.app, "in", problem.status)
+        return reply(problem)
     number = normalize.phone(await _asked_number(request))
-    extension = ""
-    if number is not None:
-        try:
-            extension = await services.store.read(responsible_extension, services.desk, number)
-        except StorageError:
-            log.exception("owner look-up failed")  # the caller must not wait: the dialplan goes its usual way
+    extension = await _extension(request.app[SERVICES], number, connector.name) if number is not None else ""
     ops.count(request.app, "in", 200)
     return web.Response(text=extension, headers={"Cache-Control": "no-store"})
 
 
-def _is_telephony(connector: Connector | None) -> bool:
-    return connector is not None and connector.channel == "phone"
+async def _extension(services: Services, number: str, connector: str) -> str:
+    info = services.desk.company.connectors.get(connector)
+    try:
+        return await services.store.read(responsible_extension, services.desk, number, info.queue if info else "")
+    except StorageError:
+        log.exception("owner look-up failed")  # the caller must not wait: the dialplan goes its usual way
+        return ""
 
 
 async def _asked_number(request: web.Request) -> str:
@@ -127,7 +146,7 @@ async def _asked_number(request: web.Request) -> str:
     if not text and request.method == "POST":
         try:
             body = await read_bytes(request, 4096, 2.0)
-        except Problem:
+        except (Problem, web.RequestPayloadError):
             return ""
         text = _field(body, "phone")
     return "+" + text[1:] if text.startswith(" ") else text
@@ -141,22 +160,25 @@ def _field(body: bytes, name: str) -> str:
         return ""
 
 
-def responsible_extension(tx: ReadTx, desk: Desk, phone: str) -> str:
-    """Extension of who leads this caller's open lead, else of who led the last one, when he can take a call now."""
+def responsible_extension(tx: ReadTx, desk: Desk, phone: str, queue: str) -> str:
+    """Extension of who leads this caller's open lead, else of who led the last one, when he can take a call now.
+    `queue`: the connector's, whose rules count for a caller without a lead."""
     person = by_phone(tx, phone)
     if person is None:
         return ""
     lead = open_lead_of(tx, person.id) or last_lead_of(tx, person.id)
     candidates = (lead.owner_id if lead and lead.open else None, person.former_owner_id)
+    rules = desk.queue_for(lead.queue if lead else queue)
     for user_id in dict.fromkeys(each for each in candidates if each):
         user = tx.get(USERS, user_id)
-        if user is not None and user.extension and lead is not None and _can_talk(tx, desk, user, lead.queue):
+        if user is not None and user.extension and _can_talk(tx, desk, user, rules):
             return user.extension
     return ""
 
 
-def _can_talk(tx: ReadTx, desk: Desk, user: User, queue_name: str) -> bool:
-    queue = desk.queues.get(queue_name) or next(iter(desk.queues.values()))
-    if not user.active or user.presence is Presence.OFFLINE or desk.roster(tx).absence(user.id, tx.now) is not None:
+def _can_talk(tx: ReadTx, desk: Desk, user: User, queue: Queue) -> bool:
+    if not user.active or desk.roster(tx).absence(user.id, tx.now) is not None:
+        return False
+    if queue.presence_required and user.presence is Presence.OFFLINE:
         return False
     return desk.is_on_shift(queue, user, tx.now)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from connectors.contract import RobotKind
@@ -14,6 +15,7 @@ from crm_core.blocklist import block
 from crm_core.company import RoutingRule
 from crm_core.leads import move_lead
 from crm_core.people import DUPLICATES
+from crm_core.timeline import TIMELINE
 from distribution.offers import take
 from router.journal import replay
 from tests.scenario.office import Office, make_company, queue
@@ -155,3 +157,50 @@ async def test_contacts_of_the_block_list_become_no_leads(office: Office, key: s
     await office.receive(office.form("+79030000000"))
     assert len(await office.leads()) == kept
     assert (record.state == "ignored") == (kept == 1)
+
+
+async def test_a_number_outside_the_numbering_plan_is_a_person_all_the_same(office: Office) -> None:
+    await office.hire("anna")
+    await office.receive(office.form("8 770 123 45 67"), office.form("+7 770 123-45-67"))
+    lead = await office.lead()
+    assert lead.person_id is not None
+
+
+async def test_a_phone_that_cannot_be_read_stays_on_the_card(office: Office) -> None:
+    await office.hire("anna")
+    await office.receive(office.form("спросите у Ольги"))
+    assert (await office.lead()).fields["phone"] == "спросите у Ольги"
+
+
+async def test_a_call_from_the_switchboard_number_is_the_person_who_left_it_with_an_extension(office: Office) -> None:
+    await office.hire("anna")
+    await office.receive(office.form("8 (495) 123-45-67 доб. 12"))
+    await office.missed_call(number="84951234567")
+    await office.receive(office.form("8 (495) 123-45-67 доб. 15"))
+    first, second = await office.leads()
+    assert first.unread == 2
+    assert second.person_id != first.person_id, "another extension is another person"
+
+
+async def test_a_form_full_of_links_is_a_lead_in_the_stage_for_spam(office: Office) -> None:
+    await office.hire("anna")
+    await office.receive(office.form(fields={"_robot": "links"}))
+    lead = await office.lead()
+    assert (lead.stage, lead.open, lead.offered_to) == ("spam", False, None)
+
+
+async def test_what_was_ignored_by_mistake_is_replayed_and_believed(office: Office) -> None:
+    await office.hire("anna")
+    (record,) = await office.receive(office.form(fields={"_robot": "honeypot"}))
+    await office.do(replay, SYSTEM, record.id)
+    await office.settle()
+    assert (await office.lead()).offered_to is not None
+
+
+async def test_a_letter_stands_on_the_timeline_at_the_time_it_was_written(office: Office) -> None:
+    written = office.clock.now() - timedelta(days=2)
+    await office.receive(msgspec.structs.replace(office.letter(), occurred_at=written))
+    await office.receive(msgspec.structs.replace(office.letter(), occurred_at=written + timedelta(days=900)))
+    items = await office.store.read(lambda tx: tx.find(TIMELINE))
+    letters = sorted(item.at for item in items if item.kind == "mail")
+    assert letters == [written, office.clock.now()]

@@ -217,3 +217,26 @@ async def test_the_owner_of_a_disabled_account_loses_the_lead_on_the_next_contac
     await office.do(update_user, SYSTEM, anna.id, {"active": False})
     await office.receive(office.form())
     assert (await office.lead()).offered_to == boris.id
+
+
+async def test_the_only_seller_who_declined_is_left_in_peace_and_others_come_first(office: Office) -> None:
+    anna = await office.hire("anna")
+    boris = await office.hire("boris", presence=Presence.OFFLINE)
+    await office.receive(office.form(phone(1)))
+    first = await office.lead()
+    await office.do(decline, await office.actor(anna), office.desk, first.id, "занята")
+    await office.settle()
+    assert (await office.lead()).waiting, "nobody else is there"
+    await office.receive(office.form(phone(2)))
+    assert (await office.leads())[1].offered_to == anna.id, "what stands behind it is not held up"
+    await office.do(set_presence, SYSTEM, boris.id, Presence.ONLINE)
+    await office.settle()
+    assert (await office.leads())[0].offered_to == boris.id
+
+
+async def test_a_declined_lead_that_nobody_else_takes_is_offered_again_in_the_end(office: Office) -> None:
+    anna = await office.hire("anna")
+    await office.receive(office.form())
+    await office.do(decline, await office.actor(anna), office.desk, (await office.lead()).id, "занята")
+    await office.pass_time(minutes=11)
+    assert (await office.lead()).offered_to == anna.id

@@ -76,3 +76,9 @@ async def test_a_missed_call_in_closed_hours_leaves_a_task_due_after_the_opening
     office.clock.set(MONDAY_10)
     await office.settle()
     assert (await office.lead()).offered_to is not None
+
+
+async def test_addresses_that_nobody_reads_get_no_automatic_answer(office: Office) -> None:
+    office.clock.set(SATURDAY_NOON)
+    await office.receive(office.letter("no-reply@shop.example"), office.letter("noreply-orders@shop.example"))
+    assert await office.outbox() == []

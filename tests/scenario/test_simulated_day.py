@@ -25,6 +25,7 @@ from crm_core.actor import SYSTEM
 from crm_core.errors import Conflict, Forbidden
 from crm_core.leads import LEADS, Lead, move_lead
 from crm_core.users import ABSENCES, USERS, Absence, Presence, User, add_absence, end_absence, set_presence
+from distribution.candidates import is_at_peace
 from distribution.offers import assign, decline, take
 from storage import ReadTx
 from tests.scenario.office import MONDAY_10, Office, queue
@@ -164,8 +165,10 @@ class CompanyDays(Machine):
             self.offers[lead.id] = lead.offer_id
         if any(lead.waiting for lead in open_leads):
             held = Counter(user_id for lead in open_leads for user_id in (lead.owner_id, lead.offered_to) if user_id)
-            idle = [user.name for user in users.values() if available(user, now) and held[user.id] < CAPACITY]
-            assert not idle, "nothing waits while somebody could take it"
+            idle = {user.id for user in users.values() if available(user, now) and held[user.id] < CAPACITY}
+            for lead in open_leads:
+                refused = set(lead.declined_by) if is_at_peace(lead, now) else set()
+                assert not lead.waiting or idle <= refused, "nothing waits while somebody could take it"
 
 
 def in_one_place(leads: list[Lead]) -> None:
