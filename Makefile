@@ -46,7 +46,7 @@ bench: install-dev servers ## speed and memory, each beside the limit measured i
 	@exec $(BIN)/python -m bench $(ARGS)
 
 screenshots: install-dev servers ## takes the pictures of docs/images anew
-	@exec $(BIN)/python tools/screenshots.py $(ARGS)
+	@exec $(BIN)/python -m tools.screenshots $(ARGS)
 
 lock: install-dev ## writes the lock files from what is installed in .venv
 	@$(BIN)/python tools/lock.py

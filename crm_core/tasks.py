@@ -5,8 +5,10 @@ A callback task closes by itself when the customer is reached: any answered call
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from crm_core import timers
 from crm_core.access import Facts, check, visible
@@ -17,6 +19,7 @@ from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.notifications import notify
 from crm_core.rights import Action
 from crm_core.timeline import ItemKind, TimelineItem, add
+from crm_core.users import USERS
 from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Tx
 
 
@@ -62,11 +65,13 @@ TASKS = Collection(
         Index("person_id", "open"),
         Index("created_at"),
         Index("kind", "open", "deadline"),
+        Index("state", "overdue", "deadline"),
     ],
 )
 
 DUE = "task_due"
 """Kind of the timer that marks a task overdue."""
+MAX_TITLE = 300
 
 
 def facts(task: Task) -> Facts:
@@ -121,8 +126,8 @@ def create_task(
 ) -> Task:
     """A task by hand."""
     check(actor, "task", Action.CREATE)
-    if not title.strip() or len(title) > 300:
-        raise Invalid({"title": "Укажите название, не длиннее 300 знаков"})
+    if not title.strip() or len(title) > MAX_TITLE:
+        raise Invalid({"title": f"Укажите название, не длиннее {MAX_TITLE} знаков"})
     task = Task(
         id=tx.new_id("tsk_"),
         number=tx.next_number("task"),
@@ -140,6 +145,49 @@ def create_task(
         timers.schedule(tx, DUE, task.id, deadline)
     _announce(tx, task, "created")
     return task
+
+
+EDITABLE = frozenset({"title", "description", "deadline", "responsible_id"})
+
+
+def update_task(tx: Tx, actor: Actor, task_id: str, changes: Mapping[str, Any], version: int | None = None) -> Task:
+    """Change an open task. A later deadline makes it timely again; who loses it learns of that. `Invalid` names a wrong
+    field, `Conflict` says that it is closed or that `version` is not the present one."""
+    task = get_task(tx, actor, task_id, Action.UPDATE)
+    wrong = _wrong(tx, changes)
+    if wrong:
+        raise Invalid(wrong)
+    if version is not None and version != task.version:
+        raise Conflict("Задача уже изменена кем-то другим. Прочитайте её заново")
+    if not task.open:
+        raise Conflict("Задача уже закрыта")
+    changes = dict(changes)
+    if "title" in changes:
+        changes["title"] = changes["title"].strip()
+    if changes.get("deadline", task.deadline) != task.deadline:
+        changes["overdue"] = False  # when it has passed already, the timer says so at once and tells the responsible
+    before_after = {name: (getattr(task, name), value) for name, value in changes.items()}
+    if all(before == after for before, after in before_after.values()):
+        return task
+    changed = tx.update(TASKS, task, **changes)
+    record(tx, actor, "task", task.id, "updated", before_after)
+    if changed.deadline is None:
+        timers.cancel(tx, DUE, task.id)
+    elif changed.deadline != task.deadline:
+        timers.schedule(tx, DUE, task.id, changed.deadline)
+    _announce(tx, changed, "updated", former=task.responsible_id)
+    return changed
+
+
+def _wrong(tx: ReadTx, changes: Mapping[str, Any]) -> dict[str, str]:
+    wrong = dict.fromkeys(sorted(set(changes) - EDITABLE), "Такого поля нет или его нельзя менять")
+    if "title" in changes and not 0 < len(changes["title"].strip()) <= MAX_TITLE:
+        wrong["title"] = f"Укажите название, не длиннее {MAX_TITLE} знаков"
+    if "responsible_id" in changes:
+        responsible = tx.get(USERS, changes["responsible_id"])
+        if responsible is None or not responsible.active:
+            wrong["responsible_id"] = "Такого сотрудника нет, или он отключён"
+    return wrong
 
 
 def list_tasks(
@@ -256,13 +304,13 @@ def _close(tx: Tx, task: Task, result: str, user_id: str | None, name: str) -> T
     return done
 
 
-def _announce(tx: Tx, task: Task, event: str) -> None:
+def _announce(tx: Tx, task: Task, event: str, *, former: str | None = None) -> None:
     tell(
         tx,
         "task",
         task.id,
         event,
         lead_id=task.lead_id,
-        owners=(task.responsible_id, task.creator_id),
+        owners=(task.responsible_id, task.creator_id, former),
         data={"title": task.title, "kind": task.kind},
     )

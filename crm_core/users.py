@@ -174,9 +174,11 @@ def update_user(
         raise Invalid(problems)
     if version is not None and version != user.version:
         raise Conflict("Сотрудник уже изменён кем-то другим. Прочитайте его заново")
+    if {"extension", "active"} & set(changes) and changes.get("active", user.active):
+        extension = changes.get("extension", user.extension)
+        if taken := _taken(tx, str(extension) if extension else None, user.id):
+            raise Invalid(taken)
     changed = tx.update(USERS, user, **changes)
-    if changed.active and {"extension", "active"} & set(changes) and (taken := _others_number(tx, changed)):
-        raise Invalid(taken)
     before_after = {f: (getattr(user, f), getattr(changed, f)) for f in changes if f != "password_hash"}
     record(tx, actor, "user", user.id, "updated", before_after)
     _roster_changed(tx, changed, "updated")

@@ -12,12 +12,13 @@ from firstline.commands.common import Commands
 from firstline.commands.doctor import doctor
 from firstline.commands.people import token, user
 from firstline.commands.serve import serve
+from firstline.version import program_version
 
 
 @click.group(cls=Commands)
 @click.option("--config", type=click.Path(path_type=Path), help="файл настроек; без него — образцовая компания")
 @click.option("--data", type=click.Path(path_type=Path), help="папка данных (./data)")
-@click.version_option(package_name="firstline", message="%(version)s", help="показать версию")
+@click.version_option(program_version(), message="%(version)s", help="показать версию")
 def main(config: Path | None, data: Path | None) -> None:
     """Первая линия: обращения из всех каналов — в одном месте, у нужного продавца."""
 

@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import structlog
@@ -93,11 +92,9 @@ async def start_hub(
         company = with_capabilities(settings.company, connectors)
         desk = Desk(company, settings.queues)
         intake = Intake(store)
-        supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
+        supervisor = make_supervisor(settings, store, intake, company, connectors, clock)
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
-        for name, connector in connectors.items():
-            supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
         if "router" in roles:
             for job in (router.run, clockwork.run, watch.run, partial(_prune, store)):
@@ -105,23 +102,44 @@ async def start_hub(
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
         settings = settings.at(None, listening.getsockname()[1])
-        services = Services(
-            store,
-            desk,
-            supervisor,
-            clock,
-            settings.server.public_url,
-            program_version(),
-            proxies=settings.server.trusted_proxies,
-            demo=settings.demo is not None,
-        )
-        app = create_app(services)
+        app = create_app(make_services(settings, store, desk, supervisor, clock))
         if "web" in roles:
             await _serve(stack, app, listening)
         if "connectors" in roles:
             supervisor.start()
         stack.push_async_callback(supervisor.stop)
         return Hub(settings, store, desk, intake, supervisor, router, clockwork, app, _url(listening), stack.pop_all())
+
+
+def make_supervisor(
+    settings: Settings,
+    store: Store,
+    intake: Intake,
+    company: Company,
+    connectors: dict[str, Connector],
+    clock: Callable[[], datetime],
+) -> Supervisor:
+    """The supervisor with every connector in it, not yet started."""
+    supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
+    for name, connector in connectors.items():
+        supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
+    return supervisor
+
+
+def make_services(
+    settings: Settings, store: Store, desk: Desk, supervisor: Supervisor, clock: Callable[[], datetime]
+) -> Services:
+    """What the web application is given."""
+    return Services(
+        store,
+        desk,
+        supervisor,
+        clock,
+        settings.server.public_url,
+        program_version(),
+        proxies=settings.server.trusted_proxies,
+        demo=settings.demo is not None,
+    )
 
 
 def calendars(company: Company) -> Callable[[str, datetime], OpenState]:
@@ -172,11 +190,3 @@ async def _prune(store: Store) -> None:
         await asyncio.sleep(PRUNE_EVERY)
         while await store.write(prune):  # noqa: ASYNC110 - a pause between batches, not a wait for something
             await asyncio.sleep(0.1)
-
-
-def program_version() -> str:
-    """Of the installed package."""
-    try:
-        return version("firstline")
-    except PackageNotFoundError:
-        return "0"

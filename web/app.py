@@ -67,6 +67,7 @@ def create_app(services: Services) -> web.Application:
     add_description(app, ROUTES)
     stream.add_stream(app)
     add_pages(app)
+    app.on_response_prepare.append(_give_up_unreadable)
     app.on_response_prepare.append(_add_headers)
     return app
 
@@ -134,6 +135,14 @@ def _route(request: web.Request) -> str:
     """The pattern, not the path: paths may hold personal data."""
     resource = request.match_info.route.resource
     return resource.canonical if resource else "-"
+
+
+async def _give_up_unreadable(request: web.Request, response: web.StreamResponse) -> None:
+    """After the answer aiohttp reads what is left of the body; of one that cannot be read (garbage where gzip was
+    announced) nothing is left, and trying would only fill the log."""
+    if request.content.exception() is not None:
+        response.force_close()
+        request.content.feed_eof()
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

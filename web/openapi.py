@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from connectors.registry import REGISTRY
 from web.api.call import In, Route
 from web.problems import TITLES, TYPE
 from web.services import SERVICES
@@ -51,28 +52,32 @@ IDEMPOTENCY = {
 }
 HEADERS = {
     ("PATCH", "/leads/{id}"): [IF_MATCH],
+    ("PATCH", "/leads/{id}/person"): [IF_MATCH],
+    ("PATCH", "/contacts/{id}"): [IF_MATCH],
+    ("PATCH", "/tasks/{id}"): [IF_MATCH],
+    ("PATCH", "/users/{id}"): [IF_MATCH],
     ("POST", "/leads/{id}/move"): [IF_MATCH],
     ("POST", "/leads"): [IDEMPOTENCY],
 }
 """Call → headers that it reads besides those of every call."""
 
+OWNER = "Внутренний номер ответственного за звонящего"
 DOORS: tuple[tuple[str, str, str, str], ...] = (
     ("post", "/in/forms/{connector}", "Заявка с формы сайта: JSON или обычная HTML-форма", "202"),
     ("get", "/forms/{connector}", "Готовая форма страницей", "200"),
     ("post", "/in/orders/{connector}", "Заказ интернет-магазина", "202"),
     ("post", "/in/hooks/{connector}", "Вебхук площадки", "200"),
-    (
-        "get",
-        "/in/calls/{connector}/owner",
-        "Внутренний номер ответственного за звонящего (?phone=), простым текстом",
-        "200",
-    ),
+    ("get", "/in/hooks/{connector}", "Проверка адреса площадкой", "200"),
+    ("get", "/in/calls/{connector}/owner", OWNER + " (?phone=), простым текстом", "200"),
+    ("post", "/in/calls/{connector}/owner", OWNER + " (phone в теле формы), простым текстом", "200"),
     ("get", "/healthz", "Процесс жив", "200"),
     ("get", "/readyz", "Хаб принимает и сохраняет", "200"),
     ("get", "/metrics", "Показатели для Prometheus", "200"),
     ("get", "/api/v1/events", "Живой поток событий (server-sent events), продолжается по Last-Event-ID", "200"),
 )
 """Method, path, what it is, status of success."""
+NEEDS = {"/in/orders/{connector}": "order"}
+"""Door → type of connector without which it leads nowhere."""
 
 
 def describe(routes: Iterable[Route], version: str) -> dict[str, Any]:
@@ -84,6 +89,8 @@ def describe(routes: Iterable[Route], version: str) -> dict[str, Any]:
     for route in routes:
         paths.setdefault(ROOT + route.path, {})[route.method.lower()] = _operation(route)
     for method, path, summary, status in DOORS:
+        if NEEDS.get(path, "form") not in REGISTRY:
+            continue
         paths.setdefault(path, {})[method] = _door(path, summary, status)
     return {
         "openapi": "3.1.0",

@@ -28,7 +28,7 @@ CHARSETS = {
 }  # fmt: skip
 """Charsets that browsers post Russian forms in. A closed list: Python's registry also holds codecs such as `idna`."""
 
-_JSON = re.compile(r"application/(?:[\w.+-]+\+)?json|text/json|text/plain")
+_JSON = re.compile(r"application/(?:[\w.+-]+\+)?json|text/json")
 _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))')
 _DISPOSITION = re.compile(rb"content-disposition\s*:\s*form-data([^\r\n]*)", re.IGNORECASE)
 _PART_TYPE = re.compile(rb"content-type\s*:\s*([^\r\n]+)", re.IGNORECASE)
@@ -67,8 +67,11 @@ def read_body(content_type: str, body: bytes, max_fields: int) -> Body:
         return Body(_urlencoded(body, charset, max_fields), is_form=True)
     if kind == "multipart/form-data":
         return _multipart(body, options.get("boundary", ""), charset, max_fields)
+    if kind == "text/plain":
+        # The only name under which a browser lets a script send JSON without asking first; other text is foreign to us.
+        return Body(_json(_in_utf8(body, charset), Refusal(415, "media_type")))
     if _JSON.fullmatch(kind):
-        return Body(_json(body if charset == "utf-8" else body.decode(charset, "replace").encode()))
+        return Body(_json(_in_utf8(body, charset)))
     if not kind and not body:
         return Body([])
     raise Refusal(415, "media_type")
@@ -86,23 +89,28 @@ def _charset(label: str) -> str:
         raise Refusal(415, "media_type") from None
 
 
-def _json(body: bytes) -> Pairs:
+def _in_utf8(body: bytes, charset: str) -> bytes:
+    return body if charset == "utf-8" else body.decode(charset, "replace").encode()
+
+
+def _json(body: bytes, no_json: Refusal | None = None) -> Pairs:
+    """The members of an object. `no_json` is raised for what is no JSON at all, in the place of the usual refusal."""
     if not body.strip():
         return []
     try:
         value = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = _json_tolerantly(body)
+        value = _json_tolerantly(body, no_json or wrong_body(Message("body_json")))
     if not isinstance(value, dict):
         raise wrong_body(Message("body_object"))
     return list(value.items())
 
 
-def _json_tolerantly(body: bytes) -> object:
+def _json_tolerantly(body: bytes, no_json: Refusal) -> object:
     try:
         return json.loads(body.decode("utf-8", "surrogateescape").removeprefix("\ufeff"), strict=False)
     except (ValueError, RecursionError):
-        raise wrong_body(Message("body_json")) from None
+        raise no_json from None
 
 
 def _urlencoded(body: bytes, charset: str, max_fields: int) -> Pairs:

@@ -23,10 +23,15 @@ IGNORED = frozenset({"lost+found"})
 
 @click.command(short_help="сделать резервную копию")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="записать поверх файла, который уже есть")
 @options
-def backup(hub: Target, file: Path) -> None:
+def backup(hub: Target, file: Path, force: bool) -> None:
     """Пишет согласованную копию данных вместе с вложениями в FILE (.tar.gz или .tar), не останавливая работу."""
     _check_name(file)
+    if not file.absolute().parent.is_dir():
+        raise Failure(f"папки {file.parent} нет; создайте её или укажите другой путь вместо {file}")
+    if file.exists() and not force:
+        raise Failure(f"файл {file} уже есть; укажите другое имя или добавьте --force, чтобы записать поверх него")
     settings = hub.settings()
     if not _content(hub.data):
         raise Failure(f"в папке {hub.data} нет данных; укажите её через --data")

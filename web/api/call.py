@@ -30,6 +30,7 @@ P = ParamSpec("P")
 E = TypeVar("E", bound=Entity)
 
 MAX_VERSION_DIGITS = 15
+SIFTED_AT_ONCE = 500
 
 
 class Out(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,11 @@ class Out(msgspec.Struct, frozen=True, kw_only=True):
 
 class In(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of bodies and of query parameters: unknown members are refused by name."""
+
+    def given(self) -> dict[str, Any]:
+        """The members that a change names; those left out are `UNSET`."""
+        named = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {name: value for name, value in named.items() if value is not msgspec.UNSET}
 
 
 class Page(Out, Generic[T], frozen=True, kw_only=True):
@@ -157,6 +163,27 @@ class Route:
         if self.method != "GET":
             found |= {404, 409, 413, 415, 422}
         return tuple(sorted(found))
+
+
+def sifted(
+    tx: ReadTx,
+    collection: Collection[E],
+    find: Callable[[int, str | None], list[E]],
+    keep: Callable[[E], bool],
+    *,
+    limit: int,
+    sort: str,
+    after: str | None,
+) -> list[E]:
+    """Up to `limit` rows that `keep` takes, for what no index answers: `find(limit, after)` reads on until there are
+    enough, so that a page is full wherever there is enough to fill it."""
+    kept: list[E] = []
+    while True:
+        rows = find(SIFTED_AT_ONCE, after)
+        kept += [row for row in rows if keep(row)]
+        if len(rows) < SIFTED_AT_ONCE or len(kept) >= limit:
+            return kept[:limit]
+        after = tx.cursor_after(collection, rows[-1], sort)
 
 
 def page_of(

@@ -16,7 +16,7 @@ from router import normalize
 from storage import AllOf, ReadTx
 from web.api import find
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.conversation import TimelineQuery
+from web.api.conversation import TimelineQuery, timeline_rows
 from web.api.files import check_item
 from web.api.input import Limit, Line, ListQuery
 from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_item, show_lead
@@ -79,7 +79,7 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 
 def _timeline(tx: ReadTx, actor: Actor, person_id: str, query: TimelineQuery) -> Page[TimelineOut]:
     _person(tx, actor, person_id)
-    rows = tx.find(TIMELINE, {"person_id": person_id}, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    rows = timeline_rows(tx, {"person_id": person_id}, query)
     found = page_of(tx, TIMELINE, rows, query.limit, query.sort, lambda item: item)
     return Page(items=[show_item(item) for item in found.items if _is_readable(tx, actor, item)], next=found.next)
 

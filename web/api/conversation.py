@@ -11,11 +11,11 @@ from connectors.contract import Attachment
 from crm_core.actor import Actor
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import get_lead
-from crm_core.timeline import TIMELINE
+from crm_core.timeline import TIMELINE, ItemKind, TimelineItem
 from distribution.desk import Desk
 from router.outgoing import add_note, reply
-from storage import ReadTx, Tx
-from web.api.call import Call, In, Out, Page, Route, page_of
+from storage import Filter, ReadTx, Tx
+from web.api.call import Call, In, Out, Page, Route, page_of, sifted
 from web.api.files import MAX_FILES, attachments_of
 from web.api.input import Id, Line, ListQuery, Text
 from web.api.shapes import TimelineOut, show_item
@@ -56,6 +56,21 @@ async def note(call: Call[None, NewNote]) -> TimelineOut:
 
 class TimelineQuery(ListQuery, frozen=True, kw_only=True):
     sort: Literal["at", "-at"] = "-at"
+    kind: ItemKind | None = None
+
+
+def timeline_rows(tx: ReadTx, where: Filter, query: TimelineQuery) -> list[TimelineItem]:
+    """The items of one record, one more than a page."""
+
+    def found(limit: int, after: str | None) -> list[TimelineItem]:
+        return tx.find(TIMELINE, where, sort=query.sort, limit=limit, after=after)
+
+    if query.kind is None:
+        return found(query.limit + 1, query.cursor)
+    return sifted(
+        tx, TIMELINE, found, lambda item: item.kind is query.kind,
+        limit=query.limit + 1, sort=query.sort, after=query.cursor,
+    )  # fmt: skip
 
 
 async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
@@ -64,7 +79,7 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 
 def _timeline(tx: ReadTx, actor: Actor, lead_id: str, query: TimelineQuery) -> Page[TimelineOut]:
     get_lead(tx, actor, lead_id)
-    rows = tx.find(TIMELINE, {"lead_id": lead_id}, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    rows = timeline_rows(tx, {"lead_id": lead_id}, query)
     return page_of(tx, TIMELINE, rows, query.limit, query.sort, show_item)
 
 

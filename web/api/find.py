@@ -1,10 +1,13 @@
 """Finding people and leads by whatever somebody typed: a number, a phone in any notation, an email, part of a name.
 
 What is indexed is found however old it is: lead numbers, phones, emails, beginnings of names. Words in the middle of a
-name or a title are looked for among the newest `RECENT` records, so that the cost does not grow with the store.
+name or a title, parts of an email and some digits of a phone are looked for among the newest `RECENT` records, so that
+the cost does not grow with the store.
 """
 
 from __future__ import annotations
+
+import re
 
 from crm_core.leads import LEADS
 from crm_core.people import PEOPLE, Person, by_email, by_phone
@@ -16,10 +19,14 @@ MANY = 50
 """People that one question may lead to."""
 MAX_NUMBER_DIGITS = 12
 NOTHING: Filter = AnyOf(())
+FEWEST_DIGITS = 3
+"""Fewer are found in nearly every phone."""
+_DIALLED = re.compile(r"[\d\s()+.‑–-]+")
 
 
 def find_people(tx: ReadTx, text: str) -> list[Person]:
-    """Best first: by phone or email, by the beginning of the name, by a word of it among those active lately."""
+    """Best first: by phone or email, by the beginning of the name, by a part of name, email or phone among those active
+    lately."""
     text = " ".join(text.split())
     found: dict[str, Person] = {}
     phone = normalize.phone(text)
@@ -31,6 +38,8 @@ def find_people(tx: ReadTx, text: str) -> list[Person]:
         for spelling in dict.fromkeys((text, text.title(), text.capitalize())):
             found |= {each.id: each for each in tx.find(PEOPLE, {"name": Prefix(spelling)}, sort="name", limit=MANY)}
         found |= _by_words(tx, text)
+    elif not found and _DIALLED.fullmatch(text):
+        found |= _by_digits(tx, text)
     return list(found.values())[:MANY]
 
 
@@ -40,8 +49,18 @@ def _by_words(tx: ReadTx, text: str) -> dict[str, Person]:
     return {
         person.id: person
         for person in recent
-        if all(word in f"{person.name or ''} {person.company or ''}".casefold() for word in words)
+        if all(word in " ".join((person.name or "", person.company or "", *person.emails)).casefold() for word in words)
     }
+
+
+def _by_digits(tx: ReadTx, text: str) -> dict[str, Person]:
+    """Whose phone holds these digits; an 8 in front may be the trunk prefix of the way Russians write numbers."""
+    digits = "".join(letter for letter in text if letter in "0123456789")
+    if len(digits) < FEWEST_DIGITS:
+        return {}
+    spellings = {digits, "7" + digits[1:]} if digits.startswith("8") else {digits}
+    recent = tx.find(PEOPLE, sort="-last_activity_at", limit=RECENT)
+    return {each.id: each for each in recent if any(part in phone for phone in each.phones for part in spellings)}
 
 
 def leads_of_phone(tx: ReadTx, text: str) -> Filter:

@@ -28,6 +28,9 @@ BODY_WITHIN = 20.0
 MAX_DEPTH = 20
 MAX_WRONG = 50
 """Fields named in one refusal."""
+ANY_KEY = "[...]"
+"""How msgspec calls the place of a value under a free key."""
+MAX_KEY = 100
 YEARS = range(1971, 2200)
 
 Limit = Annotated[int, Meta(ge=1, le=200)]
@@ -88,13 +91,28 @@ def read_struct(type: type[S], raw: Mapping[str, Any], *, strict: bool) -> S:
             values[field.name] = _in_utc(msgspec.convert(raw[name], field.type, strict=strict))
         except (msgspec.ValidationError, _BadText) as error:
             place, words = _in_words(str(error))
-            wrong[name + place] = words if isinstance(error, msgspec.ValidationError) else str(error)
+            if place.startswith(ANY_KEY) and isinstance(raw[name], dict):
+                wrong |= _wrong_values(name, raw[name], field.type, strict)
+            else:
+                wrong[name + place] = words if isinstance(error, msgspec.ValidationError) else str(error)
         except OverflowError:
             wrong[name] = "Слишком большое число"
     if wrong:
         shown = dict(list(wrong.items())[:MAX_WRONG])
         raise Problem(422, "Проверьте поля: " + ", ".join(shown), fields=shown)
     return type(**values)
+
+
+def _wrong_values(name: str, values: dict[str, Any], type: Any, strict: bool) -> dict[str, str]:
+    """The wrong entries of a member with free keys, each under its own key: msgspec does not tell which it was."""
+    wrong = {}
+    for key, value in values.items():
+        try:
+            msgspec.convert({key: value}, type, strict=strict)
+        except msgspec.ValidationError as error:
+            place, words = _in_words(str(error))
+            wrong[f"{name}.{key[:MAX_KEY]}{place.removeprefix(ANY_KEY)}"] = words
+    return wrong
 
 
 class _BadText(ValueError):

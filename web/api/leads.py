@@ -21,10 +21,10 @@ from distribution.desk import Desk
 from router import normalize
 from router.journal import JOURNAL, accept
 from router.process import handle
-from storage import AllOf, Filter, Gte, Lt, ReadTx, Tx
+from storage import AllOf, AnyOf, Filter, Gte, Lt, ReadTx, Tx
 from storage import In as OneOf
 from web.api import find
-from web.api.call import Call, In, Page, Route, page_of
+from web.api.call import Call, In, Page, Route, page_of, sifted
 from web.api.input import Id, Line, ListQuery, Moment, Text
 from web.api.shapes import LeadOut, show_lead
 from web.problems import Problem
@@ -46,7 +46,7 @@ class LeadQuery(ListQuery, frozen=True, kw_only=True):
     waiting: bool | None = None
     channel: Line | None = None
     source: Line | None = None
-    """Key of the reference list."""
+    """Key or label of the reference list, or name or title of a connector."""
     phone: Line | None = None
     email: Line | None = None
     q: Line | None = None
@@ -55,18 +55,42 @@ class LeadQuery(ListQuery, frozen=True, kw_only=True):
 
 
 _EQUAL = {"owner_id": "owner_id", "offered_to": "offered_to", "queue": "queue", "open": "open", "waiting": "waiting",
-          "channel": "source.channel", "source": "source.key"}  # fmt: skip
+          "channel": "source.channel"}  # fmt: skip
 """Parameter → field of the store."""
 
 
 async def list_(call: Call[LeadQuery, None]) -> Page[LeadOut]:
-    return await call.read(_list, call.query)
+    return await call.read(_list, call.company, call.query)
 
 
-def _list(tx: ReadTx, actor: Actor, query: LeadQuery) -> Page[LeadOut]:
+def _list(tx: ReadTx, actor: Actor, company: Company, query: LeadQuery) -> Page[LeadOut]:
     check(actor, "lead", Action.READ)
-    rows = list_leads(tx, actor, filter_of(tx, query), sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    where = filter_of(tx, query)
+    if query.source is None:
+        rows = list_leads(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    else:
+        rows = _of_source(tx, actor, company, query, where)
     return page_of(tx, LEADS, rows, query.limit, query.sort, lambda lead: show_lead(tx, lead))
+
+
+def _of_source(tx: ReadTx, actor: Actor, company: Company, query: LeadQuery, where: Filter) -> list[Lead]:
+    """Leads of a source, whichever of its names was given. Sources are indexed by key and by channel; of a connector's
+    channel the leads of its neighbours are passed over."""
+    asked = (query.source or "").strip().casefold()
+    keys = {rule.key for rule in company.sources if asked in (rule.key.casefold(), rule.label.casefold())} | {asked}
+    connectors = {each.name: each.channel for each in company.connectors.values()} | {CONNECTOR: CONNECTOR}
+    titles = {each.name: each.title for each in company.connectors.values()}
+    names = {name for name in connectors if asked in (name.casefold(), titles.get(name, "").casefold())}
+    channels = sorted({connectors[name] for name in names})
+    ways = AnyOf(({"source.key": OneOf(sorted(keys))}, {"source.channel": OneOf(channels)}))
+
+    def found(limit: int, after: str | None) -> list[Lead]:
+        return list_leads(tx, actor, AllOf((where, ways)), sort=query.sort, limit=limit, after=after)
+
+    return sifted(
+        tx, LEADS, found, lambda lead: lead.source.key in keys or lead.source.connector in names,
+        limit=query.limit + 1, sort=query.sort, after=query.cursor,
+    )  # fmt: skip
 
 
 def filter_of(tx: ReadTx, query: LeadQuery) -> Filter:
@@ -177,9 +201,7 @@ async def patch(call: Call[None, LeadPatch]) -> LeadOut:
 
 
 def _patch(tx: Tx, actor: Actor, company: Company, lead_id: str, body: LeadPatch, version: int | None) -> LeadOut:
-    changes: dict[str, Any] = {
-        name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET
-    }
+    changes = body.given()
     if "fields" in changes:
         _check_choices(company, changes["fields"])
     if "source" in changes:

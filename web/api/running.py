@@ -22,6 +22,7 @@ from router.outgoing import cancel, retry
 from storage import AllOf, Filter, Gte, Lt, ReadTx
 from web.api.call import Call, Out, Page, Route, page_of
 from web.api.input import Id, Line, ListQuery, Moment
+from web.problems import invalid
 
 TEST_WITHIN = 30.0
 log = structlog.get_logger("web")
@@ -75,10 +76,17 @@ def show_health(health: Health, now: datetime) -> ConnectorOut:
     )
 
 
-async def connectors(call: Call[None, None]) -> Page[ConnectorOut]:
+async def connectors(call: Call[ListQuery, None]) -> Page[ConnectorOut]:
+    """In the order of the configuration."""
     check(call.actor, "connector", Action.READ)
-    now = call.services.clock()
-    return Page(items=[show_health(each, now) for each in call.services.supervisor.health()], next=None)
+    found, now, query = call.services.supervisor.health(), call.services.clock(), call.query
+    names = [each.name for each in found]
+    if query.cursor is not None and query.cursor not in names:
+        raise invalid(cursor="Такой страницы нет: начните список сначала")
+    start = names.index(query.cursor) + 1 if query.cursor else 0
+    shown = found[start : start + query.limit]
+    more = start + query.limit < len(found)
+    return Page(items=[show_health(each, now) for each in shown], next=shown[-1].name if more else None)
 
 
 def _health(call: Call[Any, Any], action: Action) -> Health:

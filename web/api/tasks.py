@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.errors import Invalid
 from crm_core.leads import LEADS, get_lead
 from crm_core.rights import Action
-from crm_core.tasks import TASKS, comment_task, complete_task, create_task, get_task, list_tasks
+from crm_core.tasks import TASKS, TaskState, comment_task, complete_task, create_task, get_task, list_tasks, update_task
 from crm_core.timeline import TIMELINE
 from crm_core.users import USERS
 from storage import ReadTx, Tx
@@ -24,6 +24,8 @@ class TaskQuery(ListQuery, frozen=True, kw_only=True):
     sort: Literal["deadline", "-deadline", "created_at", "-created_at"] = "deadline"
     mine: bool = False
     open: bool | None = None
+    state: TaskState | None = None
+    overdue: bool | None = None
     kind: Literal["task", "callback"] | None = None
     lead_id: Id | None = None
     person_id: Id | None = None
@@ -36,7 +38,7 @@ async def list_(call: Call[TaskQuery, None]) -> Page[TaskOut]:
 
 def _list(tx: ReadTx, actor: Actor, query: TaskQuery) -> Page[TaskOut]:
     check(actor, "task", Action.READ)
-    names = ("open", "kind", "lead_id", "person_id", "responsible_id")
+    names = ("open", "state", "overdue", "kind", "lead_id", "person_id", "responsible_id")
     where: dict[str, Any] = {name: getattr(query, name) for name in names if getattr(query, name) is not None}
     if query.mine:
         where["responsible_id"] = actor.id
@@ -81,6 +83,19 @@ async def read(call: Call[None, None]) -> TaskOut:
     return show_task(await call.read(get_task, call.id))
 
 
+class TaskPatch(In, frozen=True, kw_only=True):
+    title: Annotated[str, Meta(min_length=1, max_length=300)] | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    responsible_id: Id | UnsetType = UNSET
+    deadline: Moment | UnsetType | None = UNSET
+
+
+async def patch(call: Call[None, TaskPatch]) -> TaskOut:
+    """An open task. `If-Match: VERSION` refuses a change of what somebody else has changed meanwhile."""
+    changes = call.body.given()
+    return show_task(await call.write(update_task, call.id, changes, call.if_match))
+
+
 class Completion(In, frozen=True, kw_only=True):
     result: Annotated[str, Meta(max_length=10_000)] = ""
 
@@ -117,6 +132,7 @@ ROUTES = (
     Route("GET", "/tasks", list_, "Задачи", "task.read"),
     Route("POST", "/tasks", create, "Поставить задачу", "task.create", 201),
     Route("GET", "/tasks/{id}", read, "Задача", "task.read"),
+    Route("PATCH", "/tasks/{id}", patch, "Изменить задачу: название, описание, срок, ответственного", "task.update"),
     Route("POST", "/tasks/{id}/complete", complete, "Выполнить, с результатом", "task.update"),
     Route("GET", "/tasks/{id}/comments", comments, "Комментарии к задаче", "task.read"),
     Route("POST", "/tasks/{id}/comments", comment, "Добавить комментарий", "task.read", 201),

@@ -29,6 +29,7 @@ from crm_core.users import (
     update_user,
 )
 from distribution.desk import Desk
+from storage import In as OneOf
 from storage import ReadTx, Tx
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.input import Id, Line, ListQuery, Moment
@@ -94,6 +95,10 @@ def show_user(tx: ReadTx, desk: Desk, user: User) -> UserOut:
 class UserQuery(ListQuery, frozen=True, kw_only=True):
     sort: Literal["name", "-name"] = "name"
     department_id: Id | None = None
+    role: Id | None = None
+    email: Line | None = None
+    extension: Line | None = None
+    active: bool | None = None
 
 
 async def list_(call: Call[UserQuery, None]) -> Page[UserOut]:
@@ -102,9 +107,21 @@ async def list_(call: Call[UserQuery, None]) -> Page[UserOut]:
 
 def _list(tx: ReadTx, actor: Actor, desk: Desk, query: UserQuery) -> Page[UserOut]:
     check(actor, "user", Action.READ)
-    where = {"department_id": query.department_id} if query.department_id else {}
+    where = {"id": OneOf([user.id for user in tx.find(USERS) if _fits(user, query)])}
     rows = tx.find(USERS, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
     return page_of(tx, USERS, rows, query.limit, query.sort, lambda user: show_user(tx, desk, user))
+
+
+def _fits(user: User, query: UserQuery) -> bool:
+    """Whether an employee is what was asked for. There are few of them, so this needs no index."""
+    wanted = {
+        "department_id": query.department_id,
+        "email": query.email.strip().lower() if query.email is not None else None,
+        "extension": query.extension,
+        "active": query.active,
+    }
+    same = all(value is None or getattr(user, name) == value for name, value in wanted.items())
+    return same and (query.role is None or query.role in user.roles)
 
 
 async def me(call: Call[None, None]) -> MeOut:
@@ -184,15 +201,16 @@ class UserPatch(In, frozen=True, kw_only=True):
 
 
 async def patch(call: Call[None, UserPatch]) -> UserOut:
-    """A new password, or being disabled, ends all sessions of the employee."""
-    user_id, body = _wanted(call), call.body
-    changes = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
+    """A new password, or being disabled, ends all sessions of the employee. `If-Match: VERSION` refuses a change of
+    what somebody else has changed meanwhile."""
+    user_id, body, version = _wanted(call), call.body, call.if_match
+    changes = body.given()
     current, fresh = changes.pop("current_password", None), changes.pop("password", None)
     if fresh is not None:
         if call.actor.id == user_id:
             await _check_password(call, user_id, current)
         changes["password_hash"] = await hash_password(fresh)
-    return await call.write(_patch, call.services.desk, user_id, changes)
+    return await call.write(_patch, call.services.desk, user_id, changes, version)
 
 
 async def _check_password(call: Call[Any, Any], user_id: str, current: str | None) -> None:
@@ -201,10 +219,12 @@ async def _check_password(call: Call[Any, Any], user_id: str, current: str | Non
         raise Problem(422, _WRONG, fields={"current_password": _WRONG})
 
 
-def _patch(tx: Tx, actor: Actor, desk: Desk, user_id: str, changes: dict[str, Any]) -> UserOut:
+def _patch(
+    tx: Tx, actor: Actor, desk: Desk, user_id: str, changes: dict[str, Any], version: int | None
+) -> UserOut:
     _check_references(tx, desk.company, changes)
     changes |= {name: tuple(changes[name]) for name in ("roles", "skills") if name in changes}
-    user = update_user(tx, actor, user_id, changes)
+    user = update_user(tx, actor, user_id, changes, version)
     if not user.active or "password_hash" in changes:
         close_sessions_of(tx, user.id)
     return show_user(tx, desk, user)
