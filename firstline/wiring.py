@@ -29,6 +29,7 @@ from firstline.alerts import delivery
 from firstline.build_company import with_capabilities
 from firstline.schema import SCHEMA
 from firstline.settings import Settings
+from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.intake import Intake

@@ -63,8 +63,10 @@ def _one(text: str, region: str) -> str | None:
 
 
 def _possible(text: str, region: str) -> tuple[str, ...]:
-    """A number of the right length outside the numbering plan, which is never quite up to date. Digits typed to get past
-    a form are none: they would make one person of everybody who did."""
+    """A number of the right length outside the numbering plan, which is never quite up to date.
+
+    Digits typed to get past a form are none: they would make one person of everybody who did.
+    """
     digits = _NOISE.sub("", text).lstrip("+")
     if not digits.isascii() or not digits.isdigit() or len(set(digits)) < 4 or digits in "12345678901234567890":
         return ()
