@@ -24,12 +24,17 @@ class Blocked(Entity, frozen=True, kw_only=True):
 BLOCKED = Collection("blocked", Blocked, [Index("created_at")])
 
 
+ENTRIES = "blocked"
+"""Number of entries ever made: as long as there was none, no contact needs a look."""
+
+
 def block(tx: Tx, actor: Actor, key: str, reason: str) -> Blocked:
     """Ignore this identity from now on. `Invalid` when it is blocked already."""
     check(actor, "lead", Action.UPDATE)
     entry = Blocked(id=key, reason=reason.strip()[:300] or "спам", by=actor.name, created_at=tx.now)
     try:
         tx.insert(BLOCKED, entry)
+        tx.next_number(ENTRIES)
     except UniqueViolation as error:
         raise Invalid({"value": "Уже в чёрном списке"}) from error
     record(tx, actor, "blocked", key, "created", {"reason": (None, entry.reason)})

@@ -157,9 +157,7 @@ EDITABLE = frozenset(
 OWN_EDITABLE = frozenset({"signature", "locale", "timezone", "theme", "phone", "password_hash"})
 
 
-def update_user(
-    tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object], version: int | None = None
-) -> User:
+def update_user(tx: Tx, actor: Actor, user_id: str, changes: Mapping[str, object], version: int | None = None) -> User:
     """Change an employee; everybody may change his own signature, language, theme, phone and password. `Conflict` when
     `version` is given and not the present one."""
     user = require_user(tx, user_id)

@@ -7,7 +7,7 @@ or an absence moves on. The number is read in the same transaction: a stale rost
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,8 @@ class Roster:
     number: int
     users: tuple[User, ...]
     absences: Mapping[str, tuple[Absence, ...]]
+    groups: dict[tuple[str, ...], list[User]] = field(default_factory=dict)
+    """Members by selectors, found once per roster."""
 
     def absence(self, user_id: str, at: datetime) -> Absence | None:
         """The absence that covers this moment."""
@@ -78,7 +80,12 @@ class Desk:
 
     def members(self, tx: ReadTx, selectors: tuple[str, ...]) -> list[User]:
         """Active employees that `role:…`, `department:…` or an email selects, each once, in the order of hiring."""
-        return [user for user in self.roster(tx).users if any(_selects(each, user) for each in selectors)]
+        roster = self.roster(tx)
+        if selectors not in roster.groups:
+            roster.groups[selectors] = [
+                user for user in roster.users if any(_selects(each, user) for each in selectors)
+            ]
+        return roster.groups[selectors]
 
     def is_on_shift(self, queue: Queue, user: User, at: datetime) -> bool:
         """By the calendar of the queue and, when the employee has one, by his own schedule too; one that is

@@ -50,16 +50,22 @@ def process_call(contact: Contact) -> Outcome:
     before = contact.tx.get(CALLS, record_id)
     if before is not None and before.ended_at is not None and facts.phase is not CallPhase.ENDED:
         return Outcome(rule="call_late_phase", lead_id=before.lead_id, person_id=before.person_id)
-    record = _begin(contact, facts, record_id) if before is None else before
-    after = _updated(contact.tx, record, facts)
+    record = before or _begin(contact, facts, record_id)
+    changes = _changes(contact.tx, record, facts)
+    if before is None:
+        after = contact.tx.insert(CALLS, msgspec.structs.replace(record, **changes))
+    else:
+        after = contact.tx.update(CALLS, record, **changes)
     if before is not None and before.ended_at is not None:
         contact.rule = "call_end_corrected"
     elif after.direction == CallDirection.IN:
         _incoming(contact, facts, after, answer_is_news=record.answered_by is None)
     elif after.direction == CallDirection.OUT:
         _outgoing(contact, facts, after)
-    _show_ringing(contact.tx, record, after)
-    _show_on_timeline(contact.tx, after)
+    _show_ringing(contact, record, after)
+    if before is None or facts.phase is not CallPhase.RINGING:
+        # What only rings on is told by the card; the timeline says at the end who was rung.
+        _show_on_timeline(contact.tx, after)
     return Outcome(rule=contact.rule or f"call_{facts.phase}", lead_id=after.lead_id, person_id=after.person_id)
 
 
@@ -68,7 +74,7 @@ def call_record_id(connector: str, call_id: str) -> str:
 
 
 def _begin(contact: Contact, facts: CallFacts, record_id: str) -> CallRecord:
-    """First sight of a call: the record, the person, the lead."""
+    """First sight of a call: the record (not stored yet), the person, the lead."""
     tx = contact.tx
     record = CallRecord(
         id=record_id,
@@ -83,14 +89,14 @@ def _begin(contact: Contact, facts: CallFacts, record_id: str) -> CallRecord:
     if facts.direction is CallDirection.IN and (ignored := screen_by_rules(contact)):
         contact.rule = ignored.rule
     elif facts.direction is CallDirection.IN:
-        contact.person, steps, contact.is_new_person = identify(tx, contact.inbound.sender, contact.inbound.id)
+        contact.person, steps, contact.is_new_person = identify(tx, contact.inbound.sender, contact.inbound_id)
         contact.steps += steps
         lead = decide(contact, on_call=record_id)
         if lead.on_call:
             timers.schedule(tx, CALL_GUARD, lead.id, tx.now + LONGEST_CALL, {"call": record_id})
         explain(
             tx, contact.rule, contact.steps[-1], lead_id=lead.id, person_id=lead.person_id,
-            inbound_id=contact.inbound.id, steps=tuple(contact.steps),
+            inbound_id=contact.inbound_id, steps=tuple(contact.steps),
         )  # fmt: skip
         person_id = contact.person.id if contact.person else None
         record = msgspec.structs.replace(record, lead_id=lead.id, person_id=person_id)
@@ -100,11 +106,11 @@ def _begin(contact: Contact, facts: CallFacts, record_id: str) -> CallRecord:
         record = msgspec.structs.replace(
             record, person_id=person.id if person else None, lead_id=lead_of_person.id if lead_of_person else None
         )
-    record = msgspec.structs.replace(record, timeline_id="tl_" + record_id if record.lead_id else None)
-    return tx.insert(CALLS, record)
+    return msgspec.structs.replace(record, timeline_id="tl_" + record_id if record.lead_id else None)
 
 
-def _updated(tx: Tx, record: CallRecord, facts: CallFacts) -> CallRecord:
+def _changes(tx: Tx, record: CallRecord, facts: CallFacts) -> dict[str, Any]:
+    """What this phase tells about the call."""
     ended = facts.phase is CallPhase.ENDED
     changes: dict[str, Any] = {
         "did": facts.did or record.did,
@@ -122,10 +128,12 @@ def _updated(tx: Tx, record: CallRecord, facts: CallFacts) -> CallRecord:
     }
     if ended:
         changes |= {"outcome": facts.outcome, "reason": facts.reason, "ended_at": facts.ended_at or tx.now}
-    return tx.update(CALLS, record, **changes)
+    return changes
 
 
 def _incoming(contact: Contact, facts: CallFacts, record: CallRecord, *, answer_is_news: bool) -> None:
+    if facts.phase not in (CallPhase.ANSWERED, CallPhase.ENDED):
+        return
     tx = contact.tx
     lead = tx.get(LEADS, record.lead_id) if record.lead_id else None
     if lead is None:
@@ -172,27 +180,33 @@ def _outgoing(contact: Contact, facts: CallFacts, record: CallRecord) -> None:
     tasks.close_callbacks(tx, lead.id, f"Клиенту перезвонили: {name}", user.id if user else None)
 
 
-def _show_ringing(tx: Tx, before: CallRecord, after: CallRecord) -> None:
+def _show_ringing(contact: Contact, before: CallRecord, after: CallRecord) -> None:
     """The card comes and goes on the screens of those whose phones start or stop to ring."""
-    if after.direction == CallDirection.INTERNAL:
+    if after.direction == CallDirection.INTERNAL or after.ringing == before.ringing:
         return
+    tx = contact.tx
     started = [user.id for ext in after.ringing if ext not in before.ringing and (user := by_extension(tx, ext))]
     stopped = [user.id for ext in before.ringing if ext not in after.ringing and (user := by_extension(tx, ext))]
-    person = tx.get(PEOPLE, after.person_id) if after.person_id else None
-    lead = tx.get(LEADS, after.lead_id) if after.lead_id else None
-    shown = {
-        "number": after.number,
-        "name": person.name if person else None,
-        "did": after.did,
-        "lead_number": lead.number if lead else None,
-        "title": lead.title if lead else None,
-        "direction": after.direction,
-    }
     if started:
-        tell(tx, "call", after.id, "ringing", lead_id=after.lead_id, to=tuple(started), data=shown)
+        card = _card(contact, after)
+        tell(tx, "call", after.id, "ringing", lead_id=after.lead_id, to=tuple(started), data=card)
     if stopped:
         answered = {"answered_by": after.answered_by} if after.answered_by else {}
         tell(tx, "call", after.id, "stopped", lead_id=after.lead_id, to=tuple(stopped), data=answered)
+
+
+def _card(contact: Contact, call: CallRecord) -> dict[str, Any]:
+    tx = contact.tx
+    person = contact.person or (tx.get(PEOPLE, call.person_id) if call.person_id else None)
+    lead = contact.lead or (tx.get(LEADS, call.lead_id) if call.lead_id else None)
+    return {
+        "number": call.number,
+        "name": person.name if person else None,
+        "did": call.did,
+        "lead_number": lead.number if lead else None,
+        "title": lead.title if lead else None,
+        "direction": call.direction,
+    }
 
 
 def _show_on_timeline(tx: Tx, record: CallRecord) -> None:

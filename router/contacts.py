@@ -31,7 +31,7 @@ _KINDS = {
 
 def process_contact(contact: Contact) -> Outcome:
     """Identify, decide, record, answer when closed, distribute."""
-    contact.person, steps, contact.is_new_person = identify(contact.tx, contact.inbound.sender, contact.inbound.id)
+    contact.person, steps, contact.is_new_person = identify(contact.tx, contact.inbound.sender, contact.inbound_id)
     contact.steps += steps
     lead = decide(contact)
     _record(contact, lead)
@@ -49,7 +49,7 @@ def process_contact(contact: Contact) -> Outcome:
         contact.steps[-1],
         lead_id=lead.id,
         person_id=lead.person_id,
-        inbound_id=contact.inbound.id,
+        inbound_id=contact.inbound_id,
         steps=tuple(contact.steps),
     )
     return Outcome(rule=contact.rule, lead_id=lead.id, person_id=lead.person_id)
@@ -107,7 +107,7 @@ def _moment(contact: Contact) -> datetime:
 def _record(contact: Contact, lead: Lead) -> TimelineItem:
     inbound, mail = contact.inbound, contact.inbound.mail
     item = TimelineItem(
-        id="tl_" + inbound.id,
+        id="tl_" + contact.inbound_id,
         kind=_KINDS[inbound.kind],
         at=_moment(contact),
         lead_id=lead.id,
@@ -123,7 +123,7 @@ def _record(contact: Contact, lead: Lead) -> TimelineItem:
             File(id=a.blob, name=a.name, type=a.type, size=a.size, content_id=a.content_id) for a in inbound.attachments
         ),
         fields={key: value for key, value in inbound.fields.items() if not key.startswith("_")},
-        inbound_id=inbound.id,
+        inbound_id=contact.inbound_id,
         message_id=mail.message_id if mail else None,
         references=mail.references if mail else (),
         conversation=inbound.conversation,

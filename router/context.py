@@ -18,6 +18,7 @@ class Contact:
     tx: Tx
     desk: Desk
     inbound: Inbound
+    inbound_id: str
     trusted: bool = False
     """Somebody on duty said that this is a person: it is not screened."""
     steps: list[str] = field(default_factory=list)

@@ -1,21 +1,85 @@
-"""The only door: what `accept` returned is durable, and only then may the channel be told so."""
+"""The only door: what `accept` returned is durable, and only then may the channel be told so.
+
+Who comes in one turn of the event loop goes to the store in one piece: one journey to the writer and back, instead of
+one each. When a piece cannot be written because of somebody in it, everybody in it is written alone, so one bad contact
+hurts nobody else.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from connectors.contract import Inbound, Receipt
-from router.journal import accept
-from storage import Store
+from router.journal import accept, accept_together
+from storage import Store, StoreUnavailable
+
+MOST = 64
+"""Callers in one piece: the first of a crowd is answered before the last is written."""
+
+
+class _Caller(NamedTuple):
+    inbounds: Sequence[Inbound]
+    cursor: tuple[str, Any] | None
+    receipts: asyncio.Future[Sequence[Receipt]]
 
 
 class Intake:
-    """Writes inbounds to the journal; many callers share one commit."""
+    """Writes inbounds to the journal; many callers share one commit. Belongs to one event loop at a time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._callers: list[_Caller] = []
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def accept(self, *inbounds: Inbound, cursor: tuple[str, Any] | None = None) -> Sequence[Receipt]:
         """Durable when it returns. Raises `StoreUnavailable` when the store cannot write: acknowledge nothing."""
-        return await self._store.write(accept, inbounds, cursor)
+        loop = asyncio.get_running_loop()
+        receipts: asyncio.Future[Sequence[Receipt]] = loop.create_future()
+        if not self._callers:
+            loop.call_soon(self._send)
+        self._callers.append(_Caller(inbounds, cursor, receipts))
+        return await receipts
+
+    def _send(self) -> None:
+        """Everybody who came in this turn, in their order."""
+        callers, self._callers = self._callers, []
+        for start in range(0, len(callers), MOST):
+            task = asyncio.create_task(self._write(callers[start : start + MOST]))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def _write(self, callers: list[_Caller]) -> None:
+        try:
+            written = await self._store.write(accept_together, [caller[:2] for caller in callers])
+        except StoreUnavailable as error:
+            for caller in callers:
+                _refuse(caller, error)
+        except Exception:
+            await asyncio.gather(*(self._write_alone(caller) for caller in callers))
+        else:
+            for caller, receipts in zip(callers, written, strict=True):
+                if not caller.receipts.done():
+                    caller.receipts.set_result(receipts)
+        finally:
+            for caller in callers:
+                caller.receipts.cancel()  # only when this very task was cancelled: nobody waits for ever
+
+    async def _write_alone(self, caller: _Caller) -> None:
+        try:
+            receipts = await self._store.write(accept, caller.inbounds, caller.cursor)
+        except Exception as error:
+            if not caller.receipts.done():
+                caller.receipts.set_exception(error)
+        else:
+            if not caller.receipts.done():
+                caller.receipts.set_result(receipts)
+
+
+def _refuse(caller: _Caller, error: StoreUnavailable) -> None:
+    """An error of its own for each: a shared one would collect the tracebacks of all of them."""
+    if not caller.receipts.done():
+        own = StoreUnavailable(*error.args)
+        own.__cause__ = error
+        caller.receipts.set_exception(own)

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from connectors import cursors
-from connectors.contract import Inbound, Receipt
+from connectors.contract import CallPhase, Inbound, Receipt
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record as audit
@@ -23,6 +25,9 @@ from storage import Collection, Entity, Gt, Index, Lte, ReadTx, Tx, UniqueViolat
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
+TOLD_AGAIN = "call_told_again"
+"""Rule of a call's beginning that was durable together with its ringing."""
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class JournalRecord(Entity, frozen=True, kw_only=True):
@@ -59,24 +64,54 @@ JOURNAL = Collection(
 )
 
 
+Arrival = tuple[Sequence[Inbound], tuple[str, Any] | None]
+"""What one caller brings: inbounds, and the cursor of their connector."""
+
+
 def accept(tx: Tx, inbounds: Sequence[Inbound], cursor: tuple[str, Any] | None = None) -> list[Receipt]:
     """Write the inbounds down, with the connector's cursor; those known already are reported as duplicates."""
+    return accept_together(tx, [(inbounds, cursor)])[0]
+
+
+def accept_together(tx: Tx, arrivals: Sequence[Arrival]) -> list[list[Receipt]]:
+    """The same for several callers, in their order: all of it or nothing."""
+    # Microseconds apart, so that what came together is handled in the order in which it came.
+    moment = tx.now - timedelta(microseconds=sum(len(inbounds) for inbounds, _ in arrivals))
     receipts = []
-    for later, inbound in zip(range(len(inbounds) - 1, -1, -1), inbounds, strict=True):
-        # Microseconds apart, so that what came together is handled in the order in which it came.
-        moment = tx.now - timedelta(microseconds=later)
-        record = JournalRecord(
-            id=inbound.id, inbound=inbound, connector=inbound.connector, available_at=moment, received_at=moment
-        )
-        try:
-            tx.insert(JOURNAL, record)
-        except UniqueViolation:
-            receipts.append(Receipt(id=record.id, duplicate=True))
-        else:
-            receipts.append(Receipt(id=record.id, duplicate=False))
-    if cursor is not None and inbounds:
-        cursors.save(tx, inbounds[0].connector, *cursor)
+    for inbounds, cursor in arrivals:
+        own, ringing = [], _ringing(inbounds)
+        for inbound in inbounds:
+            moment += _MICROSECOND
+            is_told_again = inbound.conversation in ringing and _is_beginning(inbound)
+            own.append(_write_down(tx, inbound, moment, is_told_again=is_told_again))
+        receipts.append(own)
+        if cursor is not None and inbounds:
+            cursors.save(tx, inbounds[0].connector, *cursor)
     return receipts
+
+
+def _write_down(tx: Tx, inbound: Inbound, moment: datetime, *, is_told_again: bool) -> Receipt:
+    id = inbound.id
+    record = JournalRecord(id=id, inbound=inbound, connector=inbound.connector, available_at=moment, received_at=moment)
+    if is_told_again:
+        record = msgspec.structs.replace(record, state="done", pending=False, done_at=moment, rule=TOLD_AGAIN)
+    try:
+        tx.insert(JOURNAL, record)
+    except UniqueViolation:
+        return Receipt(id=id, duplicate=True)
+    return Receipt(id=id, duplicate=False)
+
+
+def _ringing(inbounds: Sequence[Inbound]) -> frozenset[str | None]:
+    """Calls that ring by now. A phase repeats what the earlier ones said, so the beginning of a call that came together
+    with its ringing needs no handling of its own: when fifty phones ring at once, that is half the way to the cards."""
+    if len(inbounds) == 1:
+        return frozenset()
+    return frozenset(each.conversation for each in inbounds if each.call and each.call.phase is CallPhase.RINGING)
+
+
+def _is_beginning(inbound: Inbound) -> bool:
+    return inbound.call is not None and inbound.call.phase is CallPhase.STARTED
 
 
 def claim(tx: Tx, limit: int, worker: str = "local") -> list[str]:
@@ -92,12 +127,14 @@ def claim(tx: Tx, limit: int, worker: str = "local") -> list[str]:
     return claimed
 
 
-def take_up(tx: Tx, worker: str = "local") -> int:
-    """At the start of a worker: what it held when it died is available at once. Returns how many records."""
+def take_up(tx: Tx, worker: str = "local", *, blame: bool = True) -> int:
+    """At the start of a worker, and after the store was away: what it held is available at once. Without `blame` the
+    attempt does not count: it was the store that failed. Returns how many records."""
     held = tx.find(JOURNAL, {"pending": True, "available_at": Gt(tx.now)}, sort="available_at")
     mine = [record for record in held if record.worker == worker]
     for record in mine:
-        tx.update(JOURNAL, record, available_at=record.received_at)
+        attempts = record.attempts if blame else max(0, record.attempts - 1)
+        tx.update(JOURNAL, record, available_at=record.received_at, attempts=attempts)
     return len(mine)
 
 

@@ -18,7 +18,7 @@ def handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
     record = tx.get(JOURNAL, record_id)
     if record is None or not record.pending:
         return None
-    outcome = route(Contact(tx=tx, desk=desk, inbound=record.inbound, trusted=record.trusted))
+    outcome = route(Contact(tx=tx, desk=desk, inbound=record.inbound, inbound_id=record.id, trusted=record.trusted))
     tx.update(
         JOURNAL,
         record,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.contract import Inbound, MessageState, RobotKind
 from connectors.outbox import OUTBOX
-from crm_core.blocklist import BLOCKED
+from crm_core.blocklist import BLOCKED, ENTRIES
 from crm_core.decisions import explain
 from crm_core.people import IdentityKind, identity_id
 from crm_core.timeline import TIMELINE
@@ -51,6 +51,8 @@ def screen_by_rules(contact: Contact) -> Outcome | None:
 
 def blocked_by(tx: Tx, inbound: Inbound) -> str | None:
     """The reason of the block list entry that fits one of the sender's identities or his mail domain."""
+    if not tx.last_number(ENTRIES):
+        return None
     keys = []
     for kind, value in normalize.identities(inbound.sender):
         keys.append(identity_id(kind, value))
@@ -82,5 +84,5 @@ def _mark_bounced(contact: Contact, message_id: str) -> None:
 
 
 def _ignore(contact: Contact, rule: str, text: str) -> Outcome:
-    explain(contact.tx, rule, text, inbound_id=contact.inbound.id, steps=tuple(contact.steps))
+    explain(contact.tx, rule, text, inbound_id=contact.inbound_id, steps=tuple(contact.steps))
     return Outcome(rule=rule, ignored=True)

@@ -38,18 +38,19 @@ class Router:
         """Work until cancelled."""
         stop = self._store.listen(lambda touched: self._news.set() if "journal" in touched else None)
         try:
-            new = True
+            held, blame = True, True
             while True:
                 self._news.clear()
                 try:
-                    if new:
-                        await self._store.write(take_up, self._name)
-                        new = False
+                    if held:
+                        await self._store.write(take_up, self._name, blame=blame)
+                        held = False
                     busy = await self.work_once()
                     pause = LOOK_EVERY if busy else await self._pause()
                 except StoreUnavailable as error:
                     log.error("store unavailable", error=str(error))
                     busy, pause = 0, LOOK_EVERY
+                    held, blame = True, False
                 if not busy:
                     await self._wait(pause)
         finally:

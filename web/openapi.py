@@ -84,6 +84,7 @@ def describe(routes: Iterable[Route], version: str) -> dict[str, Any]:
     """The OpenAPI document."""
     routes = tuple(routes)
     types = [found for route in routes for found in (route.body, _shown(route)) if found is not None]
+    types += [each.type for route in routes if route.query for each in msgspec.structs.fields(route.query)]
     (_, components) = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:

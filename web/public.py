@@ -8,6 +8,8 @@ problem document here, without the middleware.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import cast
 from urllib.parse import parse_qs
 
 import structlog
@@ -67,8 +69,7 @@ def _door(fits: Callable[[str], bool]) -> Handler:
 
 
 async def _receive(request: web.Request, fits: Callable[[str], bool]) -> web.Response:
-    connector = _open(request, lambda each: fits(each.type) and isinstance(each, Receives))
-    assert isinstance(connector, Receives)
+    connector = cast(Receives, _open(request, lambda each: fits(each.type) and _receives(type(each))))
     with_files = request.content_type == "multipart/form-data"
     limit: int = getattr(connector, "max_upload" if with_files else "max_body", MAX_BODY)
     body = await read_bytes(request, limit, BODY_WITHIN) if request.can_read_body else b""
@@ -77,12 +78,18 @@ async def _receive(request: web.Request, fits: Callable[[str], bool]) -> web.Res
             method=request.method,
             path=request.path,
             query=dict(request.query) if request.query_string else {},
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers=request.headers,  # found by lower-case names, whatever was sent
             body=body,
             remote=remote_of(request),
         )
     )
     return _response(answer)
+
+
+@lru_cache(maxsize=64)
+def _receives(type: type[Connector]) -> bool:
+    """Whether connectors of this type are driven by requests; asking the protocol costs as much as reading a form."""
+    return issubclass(type, Receives)
 
 
 def _open(request: web.Request, fits: Callable[[Connector], bool]) -> Connector:

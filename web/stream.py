@@ -148,7 +148,7 @@ class Feed:
         (a lost network, a suspended laptop) must not keep him from opening another."""
         reader = (actor.id, actor.name)
         own = [each for each in self._subscribers if (each.actor.id, each.actor.name) == reader]
-        for oldest in own[: len(own) - PER_USER + 1]:
+        for oldest in own[: max(0, len(own) - PER_USER + 1)]:
             self.leave(oldest)
             oldest.end()
         subscriber = Subscriber(actor, transport, self._seq)

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.contract import CallDirection, CallOutcome, CallPhase, Inbound, InboundKind, Messenger, Sender
 from crm_core.actor import SYSTEM
-from crm_core.blocklist import BLOCKED, Blocked
+from crm_core.blocklist import block
 from crm_core.calls import CALLS
 from crm_core.leads import move_lead
 from crm_core.people import PEOPLE
@@ -80,8 +80,7 @@ async def test_the_end_alone_of_an_answered_call_still_finds_its_owner(office: O
 
 async def test_a_blocked_number_rings_without_becoming_a_lead(office: Office) -> None:
     await office.hire("anna", extension="101")
-    blocked = Blocked(id="phone:+79161234567", reason="обзвон", created_at=office.clock.now())
-    await office.do(lambda tx: tx.insert(BLOCKED, blocked))
+    await office.do(block, SYSTEM, "phone:+79161234567", "обзвон")
     (record, _) = await office.missed_call()
     assert record.rule == "blocked"
     assert (await office.leads(), await office.tasks()) == ([], [])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
 
 from crm_core.access import check, may
 from crm_core.actor import Actor
 from crm_core.errors import CoreError, Missing
-from crm_core.leads import LEADS, lead_scope
+from crm_core.leads import LEADS, get_lead, lead_scope
 from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone
 from crm_core.rights import Action
 from crm_core.timeline import TIMELINE, TimelineItem
 from router import normalize
+from router.person import MOST, create_person, edit_lead_person, edit_person
 from storage import AllOf, ReadTx
 from web.api import find
 from web.api.call import Call, In, Out, Page, Route, page_of
@@ -20,6 +24,7 @@ from web.api.conversation import TimelineQuery, timeline_rows
 from web.api.files import check_item
 from web.api.input import Limit, Line, ListQuery
 from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_item, show_lead
+from web.corrections import corrected
 
 
 class ContactQuery(ListQuery, frozen=True, kw_only=True):
@@ -70,6 +75,53 @@ def _person(tx: ReadTx, actor: Actor, person_id: str) -> Person:
     if person is None:
         raise Missing("Такого контакта нет")
     return person
+
+
+Marks = Annotated[list[Annotated[str, Meta(min_length=1, max_length=300)]], Meta(max_length=MOST)]
+
+
+class NewContact(In, frozen=True, kw_only=True):
+    name: Line | None = None
+    company: Line | None = None
+    phones: Marks = []
+    emails: Marks = []
+
+
+async def create(call: Call[None, NewContact]) -> ContactOut:
+    """Phones in any notation. One that is known already is refused: that contact is to be used."""
+    return show_contact(await call.write(create_person, call.body.given()))
+
+
+class ContactPatch(In, frozen=True, kw_only=True):
+    name: Line | UnsetType | None = UNSET
+    company: Line | UnsetType | None = UNSET
+    phones: Marks | UnsetType = UNSET
+    """All that he shall have, the first one is used first; so are emails."""
+    emails: Marks | UnsetType = UNSET
+
+
+async def patch(call: Call[None, ContactPatch]) -> ContactOut:
+    """`If-Match: VERSION` refuses a change of what somebody else has changed meanwhile. A phone or an email of another
+    contact is refused, and the two are filed as possible duplicates."""
+    command = partial(edit_person, person_id=call.id, changes=call.body.given(), version=call.if_match)
+    return show_contact(await corrected(call.store, call.actor, command))
+
+
+class Caller(In, frozen=True, kw_only=True):
+    name: Line | None = None
+    phone: Line | None = None
+    email: Line | None = None
+
+
+async def patch_caller(call: Call[None, Caller]) -> LeadOut:
+    """Name an anonymous caller, or put the name of the lead's contact right and add a phone or an email to him.
+    `If-Match` is the version of the lead."""
+    body = call.body
+    command = partial(
+        edit_lead_person, lead_id=call.id, name=body.name, phone=body.phone, email=body.email, version=call.if_match
+    )
+    await corrected(call.store, call.actor, command)
+    return await call.read(lambda tx, actor: show_lead(tx, get_lead(tx, actor, call.id)))
 
 
 async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
@@ -159,6 +211,9 @@ def _search(tx: ReadTx, actor: Actor, query: SearchQuery) -> SearchOut:
 
 ROUTES = (
     Route("GET", "/contacts", list_, "Контакты", "contact.read"),
+    Route("POST", "/contacts", create, "Создать контакт", "contact.create", 201),
+    Route("PATCH", "/contacts/{id}", patch, "Исправить контакт", "contact.update или lead.update"),
+    Route("PATCH", "/leads/{id}/person", patch_caller, "Назвать или исправить контакт лида", "lead.update"),
     Route("GET", "/contacts/{id}", read, "Контакт", "contact.read"),
     Route("GET", "/contacts/{id}/timeline", timeline, "Лента контакта", "contact.read"),
     Route("GET", "/duplicates", duplicates, "Пары контактов, которые могут быть одним человеком", "contact.read"),

@@ -219,9 +219,7 @@ async def _check_password(call: Call[Any, Any], user_id: str, current: str | Non
         raise Problem(422, _WRONG, fields={"current_password": _WRONG})
 
 
-def _patch(
-    tx: Tx, actor: Actor, desk: Desk, user_id: str, changes: dict[str, Any], version: int | None
-) -> UserOut:
+def _patch(tx: Tx, actor: Actor, desk: Desk, user_id: str, changes: dict[str, Any], version: int | None) -> UserOut:
     _check_references(tx, desk.company, changes)
     changes |= {name: tuple(changes[name]) for name in ("roles", "skills") if name in changes}
     user = update_user(tx, actor, user_id, changes, version)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -15,10 +16,13 @@ from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import Lead, edit_lead, for_change, get_lead, move_lead, open_lead_of, set_stage
+from crm_core.people import PEOPLE, Person
 from crm_core.timeline import TIMELINE, ItemKind
 from distribution.offers import assign, decline, take
 from router.outgoing import add_note, cancel, reply, retry
+from router.person import edit_lead_person, edit_person
 from storage import ReadTx, Tx
+from web.corrections import Correction, corrected
 from web.pages.card import stage_of
 from web.pages.i18n import _
 from web.pages.look import seen_by
@@ -141,6 +145,35 @@ async def field(request: web.Request) -> web.Response:
         value = " ".join(value.split())
     await who.write(edit_field, who.actor, lead_id, name, value, was)
     return done(saved={"name": name, "value": value})
+
+
+def rename(tx: Tx, actor: Actor, *, lead_id: str, name: str, was: str) -> Person:
+    """Change the name on the card, unless somebody changed it since this page showed it."""
+    lead = for_change(tx, actor, lead_id)
+    known = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    if known is None:
+        raise Conflict("У этого лида ещё нет контакта: назовите клиента")
+    present = known.name or ""
+    if present not in (was, name):
+        raise Conflict(f"Имя уже изменил кто-то другой, теперь там: «{present}». Карточка обновлена")
+    return edit_person(tx, actor, known.id, {"name": name})
+
+
+async def person(request: web.Request) -> web.Response:
+    """`POST /leads/{id}/person`: `name` with `was`, the name that the page had shown; or what is added to the person,
+    or whoever called from a withheld number: `name`, `phone`, `email`."""
+    who, lead_id = await reader(request), request.match_info["id"]
+    form = await form_of(request)
+    name = " ".join(form.get("name", "").split())
+    events: dict[str, Any] = {"lead:changed": {"lead": lead_id}, "person:changed": {}}
+    if "was" in form:
+        correction: Correction = partial(rename, lead_id=lead_id, name=name, was=form["was"])
+        events["saved"] = {"name": "person-name", "value": name}
+    else:
+        phone, email = form.get("phone"), form.get("email")
+        correction = partial(edit_lead_person, lead_id=lead_id, name=name, phone=phone, email=email)
+    await corrected(who.services.store, who.actor, correction)
+    return done(**events)
 
 
 async def send_reply(request: web.Request) -> web.Response:

@@ -23,6 +23,7 @@ from distribution.offers import OFFER, offers_of
 from storage import AllOf, In, ReadTx
 from web.pages.i18n import mark
 from web.pages.render import part, reader
+from workhours import opening_phrase
 
 TABS = (("mine", mark("Мои")), ("queue", mark("Очередь")), ("all", mark("Все")))
 SHOWN = 100
@@ -52,6 +53,8 @@ class Pane:
     rows: list[Row]
     counts: dict[str, int]
     unread: int
+    opening: str | None
+    """While the seller's queues are closed: when they open, in words."""
 
 
 def pane(tx: ReadTx, actor: Actor, desk: Desk, user: User, tab: str) -> Pane:
@@ -78,7 +81,19 @@ def pane(tx: ReadTx, actor: Actor, desk: Desk, user: User, tab: str) -> Pane:
         rows=[row(tx, desk, lead) for lead in leads],
         counts=counts,
         unread=len(offers) + sum(lead.unread > 0 for lead in mine),
+        opening=_opening(tx, desk, user, queues),
     )
+
+
+def _opening(tx: ReadTx, desk: Desk, user: User, queues: list[str]) -> str | None:
+    calendars = [desk.company.calendar(desk.queues[name].calendar) for name in queues]
+    if any(calendar.is_open(tx.now) for calendar in calendars):
+        return None
+    openings = [(moment, each.zone) for each in calendars if (moment := each.state(tx.now).next_open)]
+    if not openings:
+        return None
+    moment, zone = min(openings, key=lambda each: each[0])
+    return opening_phrase(moment, tx.now, zone, "en" if user.locale == "en" else "ru")
 
 
 def queues_of(tx: ReadTx, desk: Desk, user: User) -> list[str]:

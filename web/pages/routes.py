@@ -31,6 +31,7 @@ ROUTES = (
     web.post("/leads/{id}/undo", actions.undo),
     web.post("/leads/{id}/assign", actions.transfer),
     web.post("/leads/{id}/field", actions.field),
+    web.post("/leads/{id}/person", actions.person),
     web.post("/leads/{id}/reply", actions.send_reply),
     web.post("/leads/{id}/note", actions.send_note),
     web.post("/outbox/{id}/retry", actions.retry_message),

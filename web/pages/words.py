@@ -39,7 +39,11 @@ CHANNELS = {
     "telegram": "Telegram",
     "vk": mark("ВКонтакте"),
 }
-FIELDS = {"consent": mark("Согласие на обработку данных"), "equipment": mark("Категория оборудования")}
+FIELDS = {
+    "consent": mark("Согласие на обработку данных"),
+    "equipment": mark("Категория оборудования"),
+    "phone": mark("Телефон"),
+}
 """Fields that the form itself knows besides those of the card."""
 YES_NO = {"true": mark("да"), "false": mark("нет"), "on": mark("да"), "yes": mark("да"), "no": mark("нет")}
 PRESENCE = {"online": mark("В сети"), "break": mark("Перерыв"), "offline": mark("Не в сети")}

@@ -203,6 +203,7 @@ export function startWorkplace() {
     else if (detail.lead === openLead()) { headChanged(); cardChanged(); composerChanged(); }
   });
   document.body.addEventListener("task:changed", cardChanged);
+  document.body.addEventListener("person:changed", () => document.activeElement.closest("#card .adds, #card .who-called") && document.activeElement.blur());
   document.body.addEventListener("sent", ({ detail }) => detail.lead === openLead() && place(detail.item));
   document.body.addEventListener("saved", ({ detail }) => {
     const form = document.querySelector(`[data-field="${detail.name}"]`);
