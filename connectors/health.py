@@ -27,6 +27,8 @@ class Health:
     error: str | None = None
     """The present problem with what to do about it; None while all is well."""
     detail: str | None = None
+    sending: str | None = None
+    """Why nothing can be sent now, though receiving may work; makes UP a DEGRADED."""
     last_in: datetime | None = None
     last_out: datetime | None = None
     received: int = 0
@@ -39,6 +41,8 @@ class Health:
 
     def report(self, state: HealthState, now: datetime, error: str | None, detail: str | None) -> bool:
         """Take a new state; True when it differs from the former one."""
+        if state is HealthState.UP and self.sending:
+            state, error = HealthState.DEGRADED, self.sending
         changed = state is not self.state or error != self.error
         if state is not self.state or self.since is None:
             self.since = now

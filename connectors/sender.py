@@ -32,6 +32,8 @@ LONGEST_WISH = timedelta(days=1)
 
 OnChange = Callable[[Any, OutboxMessage], None]
 """Called inside the transaction that changed a row: `(tx, row)`."""
+OnTrouble = Callable[[str | None], None]
+"""Called after each attempt: why the channel cannot send now, None when it can."""
 
 
 def due_messages(tx: ReadTx, connector: str, limit: int = 50) -> list[OutboxMessage]:
@@ -54,11 +56,19 @@ def due_messages(tx: ReadTx, connector: str, limit: int = 50) -> list[OutboxMess
 class Sender:
     """Works off the outbox of one connector."""
 
-    def __init__(self, store: Store, connector: Sends, name: str, on_change: OnChange) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connector: Sends,
+        name: str,
+        on_change: OnChange,
+        on_trouble: OnTrouble = lambda trouble: None,
+    ) -> None:
         self._store = store
         self._connector = connector
         self._name = name
         self._on_change = on_change
+        self._on_trouble = on_trouble
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -95,22 +105,25 @@ class Sender:
         marked = await self._store.write(self._mark, row.id)
         if marked is None:
             return
+        trouble: str | None = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 result = await self._connector.send(marked.outbound)
         except SendRejected as error:
             await self._store.write(self._failed, row.id, str(error), error.retryable, error.retry_after)
         except TimeoutError:
-            await self._store.write(self._failed, row.id, "канал не ответил вовремя", True, None)
-        except NotReady as error:
-            await self._store.write(self._failed, row.id, str(error), True, None)
+            trouble = "Канал не ответил вовремя на отправку"
+            await self._store.write(self._failed, row.id, trouble, True, None)
         except ConnectorError as error:
-            await self._store.write(self._failed, row.id, str(error), True, MAX_PAUSE.total_seconds())
+            trouble = str(error)
+            wait = None if isinstance(error, NotReady) else MAX_PAUSE.total_seconds()
+            await self._store.write(self._failed, row.id, trouble, True, wait)
         except Exception as error:
             log.exception("send failed", outbound=row.id, connector=self._name)
             await self._store.write(self._failed, row.id, f"ошибка отправки: {type(error).__name__}", True, None)
         else:
             await self._store.write(self._sent, row.id, result)
+        self._on_trouble(trouble)
 
     def _mark(self, tx: Tx, row_id: str) -> OutboxMessage | None:
         row = tx.get(OUTBOX, row_id)

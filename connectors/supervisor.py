@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -129,7 +130,9 @@ class Supervisor:
         connector = self._connectors[name]
         jobs = [self._keep_running(connector, self._health[name])]
         if isinstance(connector, Sends):
-            jobs.append(Sender(self.store, connector, name, self._sent(self._health[name])).run())
+            health = self._health[name]
+            sender = Sender(self.store, connector, name, self._sent(health), partial(self._sending, health))
+            jobs.append(sender.run())
         self._tasks[name] = [asyncio.create_task(job, name=f"connector-{name}") for job in jobs]
 
     def _sent(self, health: Health) -> OnChange:
@@ -140,6 +143,11 @@ class Supervisor:
                 health.sent += 1
 
         return changed
+
+    def _sending(self, health: Health, trouble: str | None) -> None:
+        former, health.sending = health.sending, trouble
+        if trouble != former and health.state in (HealthState.UP, HealthState.DEGRADED):
+            self.report(health, HealthState.UP, None, None)
 
     async def stop(self) -> None:
         """Stop everything and wait for the ends."""

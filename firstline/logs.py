@@ -13,13 +13,21 @@ import sys
 from typing import TextIO, cast
 
 import structlog
+from aiohttp import web
 
 LEVEL = "FIRSTLINE_LOG_LEVEL"
 """Environment variable: `debug`, `info` (the default), `warning`, `error`."""
 
 
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether an error of the HTTP server says anything of us. A body that cannot be read (garbage called gzip) after
+    the request was answered without it is the sender's mistake."""
+    return not (record.exc_info and isinstance(record.exc_info[1], web.RequestPayloadError))
+
+
 def configure_logs() -> None:
     """Set up the logs of this process, those of the libraries included."""
+    logging.getLogger("aiohttp.server").addFilter(is_ours)
     level = logging.getLevelNamesMapping().get(os.environ.get(LEVEL, "info").upper(), logging.INFO)
     logging.basicConfig(
         level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"

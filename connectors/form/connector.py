@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import msgspec
 import structlog
@@ -34,9 +34,10 @@ from connectors.form.refusal import Refusal
 from connectors.form.settings import FormSettings
 from connectors.form.texts import Language, Message, choose_language, thanks
 from storage.errors import StoreUnavailable
+from storage.ids import Chance
 
 CALENDAR_KEPT = timedelta(seconds=10)
-"""How long an answer of the calendar is used again; never past the next opening or closing."""
+"""How long an answer of the calendar is used again; never past midnight, the next opening or closing."""
 RETRY_AFTER = 5
 """Seconds after which a visitor may try again when the store cannot write."""
 
@@ -46,8 +47,12 @@ MAX_ECHO = 20_000
 log = structlog.get_logger(__name__)
 
 
+_chance = Chance()
+
+
 def random_id() -> str:
-    return secrets.token_hex(16)
+    """128 bits of chance in hexadecimal."""
+    return f"{_chance(128):032x}"
 
 
 class FormConnector:
@@ -69,6 +74,8 @@ class FormConnector:
         self._token = TimeToken(settings.secret.encode() if settings.secret else secrets.token_bytes(32))
         self._context: ConnectorContext | None = None
         self._calendar: tuple[datetime, OpenState] | None = None
+        self._sentences: dict[Language, str] = {}
+        """Thanks that hold as long as the answer of the calendar does."""
 
     async def run(self, context: ConnectorContext) -> None:
         """Open the form; nothing to connect to, so it is up at once."""
@@ -170,6 +177,8 @@ class FormConnector:
         return tuple(stored)
 
     def _check_files(self, body: Body) -> None:
+        if not body.files:
+            return
         limit = self.settings.max_file_mb
         fields = {file.field: Message("file_too_large", limit) for file in body.files if len(file.data) > limit << 20}
         if len(body.files) > self.settings.max_files:
@@ -211,13 +220,21 @@ class FormConnector:
 
     async def _thanks(self, language: Language) -> str:
         context = self._ready()
-        state, now = await self._open_state(context), context.now()
-        return thanks(language, state, now, self.settings.zone, self.settings.texts.thanks)
-
-    async def _open_state(self, context: ConnectorContext) -> OpenState | None:
         now = context.now()
         if self._calendar is not None and now < self._calendar[0]:
+            known = self._sentences.get(language)
+            if known is not None:
+                return known
+        state = await self._open_state(context, now)
+        sentence = thanks(language, state, now, self.settings.zone, self.settings.texts.thanks)
+        if state is not None:
+            self._sentences[language] = sentence
+        return sentence
+
+    async def _open_state(self, context: ConnectorContext, now: datetime) -> OpenState | None:
+        if self._calendar is not None and now < self._calendar[0]:
             return self._calendar[1]
+        self._sentences.clear()
         try:
             state = await context.calendar()
         except Exception:
@@ -225,8 +242,13 @@ class FormConnector:
             log.exception("form.calendar_failed", connector=self.name)
             return None
         changes = [moment for moment in (state.next_open, state.next_close) if moment is not None and moment > now]
-        self._calendar = (min([now + CALENDAR_KEPT, *changes]), state)
+        self._calendar = (min([now + CALENDAR_KEPT, self._midnight(now), *changes]), state)
         return state
+
+    def _midnight(self, now: datetime) -> datetime:
+        """When «tomorrow» becomes «today» in the company."""
+        today = now.astimezone(self.settings.zone).date()
+        return datetime.combine(today + timedelta(days=1), time(), self.settings.zone)
 
     def _ready(self) -> ConnectorContext:
         if self._context is None:

@@ -60,6 +60,9 @@ class Technical(msgspec.Struct, frozen=True):
     honeypot: str = ""
 
 
+_NOT_TECHNICAL = Technical()
+
+
 def parse(body: Body, settings: FormSettings) -> Application:
     """The checked application. Raises `Refusal` 422 with every wrong field."""
     errors: FieldErrors = {}
@@ -82,7 +85,8 @@ def parse(body: Body, settings: FormSettings) -> Application:
 def technical(body: Body, settings: FormSettings) -> Technical:
     """The fields that belong to the form and not to the application."""
     names = {"_token": "token", "_redirect": "redirect", settings.honeypot: "honeypot"}
-    return Technical(**{names[k]: v[:2000] for k, v in body.pairs if k in names and isinstance(v, str)})
+    found = {names[k]: v[:2000] for k, v in body.pairs if k in names and isinstance(v, str)}
+    return Technical(**found) if found else _NOT_TECHNICAL
 
 
 def _clean(body: Body, settings: FormSettings, errors: FieldErrors) -> dict[str, str]:
@@ -112,7 +116,7 @@ def _wrong_name(name: str) -> Message | None:
         return Message("name_too_long", MAX_FIELD_NAME)
     if not name.strip():
         return Message("required")
-    return Message("broken") if _ODD.search(name) else None
+    return Message("broken") if not name.isprintable() and _ODD.search(name) else None
 
 
 def printable_name(name: str) -> str:
@@ -123,7 +127,8 @@ def printable_name(name: str) -> str:
 def _text(name: str, value: object, errors: FieldErrors) -> str:
     if type(value) is not str:
         value = _scalar(name, value, errors)
-    if _ODD.search(value):
+    # The first question is quick, and nearly every text of one line passes it.
+    if not value.isprintable() and _ODD.search(value):
         if _BROKEN.search(value):
             errors[name] = Message("broken")
             return ""

@@ -93,6 +93,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/leads/{id}/decline": {"reason": "Занят"},
     "/leads/{id}/messages": {"text": "Добрый день"},
     "/leads/{id}/notes": {"text": "Заметка"},
+    "/contacts": {"name": "Пётр"},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/comments": {"text": "Готово"},
     "/users": {"email": "new@firstline.example", "name": "Новый", "roles": ["ops"]},
@@ -156,11 +157,14 @@ async def test_what_cannot_be_an_id_is_not_there(root: Caller) -> None:
 
 
 async def test_each_wrong_field_is_named_in_russian(root: Caller) -> None:
-    answer = await root.post("/api/v1/leads", {"phone": 5, "fields": {"a": []}, "colour": "red", "utm": []})
+    answer = await root.post(
+        "/api/v1/leads", {"phone": 5, "fields": {"ok": "x", "a": [], "b": 5}, "colour": "red", "utm": []}
+    )
     assert answer.fields == {
         "colour": "Такого поля нет",
         "phone": "Нужен текст",
-        "fields[...]": "Нужен текст",
+        "fields.a": "Нужен текст",
+        "fields.b": "Нужен текст",
         "utm": "Нужен объект",
     }
     answer = await root.get("/api/v1/leads?limit=abc&created_from=вчера&created_to=2026-11-22T10:00:00&sort=colour&x=1")

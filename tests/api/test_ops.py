@@ -225,6 +225,12 @@ async def test_the_description_is_whole(bench: Bench) -> None:
             named = {parameter["name"] for parameter in each["parameters"] if parameter["in"] == "path"}
             assert named == set(re.findall(r"{(\w+)}", path))
             assert all(len(status) == 3 and answer["description"] for status, answer in each["responses"].items())
+    doors = {path: set(methods) for path, methods in document["paths"].items() if path.startswith("/in/")}
+    assert doors == {
+        "/in/forms/{connector}": {"post"},
+        "/in/hooks/{connector}": {"get", "post"},
+        "/in/calls/{connector}/owner": {"get", "post"},
+    }
     page = (await bench.stranger.get("/api/docs")).body.decode()
     assert all(path in page for path in document["paths"])
     assert "<script" not in page

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
+import logging
+import zlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from connectors.contract import HttpReply, HttpRequest
+from firstline.logs import is_ours
 from tests.api.hub import Bench
+from web.services import SERVICES
 
 
 @pytest.mark.parametrize(
@@ -45,9 +51,16 @@ async def test_what_is_not_there_is_a_problem_of_404(bench: Bench, method: str, 
 async def test_a_paused_channel_is_closed_until_it_is_resumed(bench: Bench) -> None:
     admin = await bench.token("admin")
     assert (await admin.post("/api/v1/connectors/site/pause")).json["state"] == "paused"
-    assert (await bench.stranger.post("/in/forms/site", {"name": "Иван", "phone": "+79161234567"})).status == 404
+    for method, path in (("POST", "/in/forms/site"), ("GET", "/forms/site")):
+        answer = await bench.stranger(method, path)
+        assert (answer.status, answer.json["status"]) == (503, 503)
+        assert int(answer.headers["Retry-After"]) > 0
+    assert (await bench.stranger.post("/in/hooks/site")).status == 404
     await admin.post("/api/v1/connectors/site/resume")
     await bench.form()
+    await admin.post("/api/v1/connectors/office-phone/pause")
+    paused = await bench.stranger.get("/in/calls/office-phone/owner?phone=+79161234567")
+    assert (paused.status, "Retry-After" in paused.headers) == (503, True)
 
 
 async def test_a_body_that_is_too_large_is_refused_whether_announced_or_not(bench: Bench) -> None:
@@ -142,6 +155,63 @@ async def test_the_dialplan_learns_the_callers_seller(bench: Bench) -> None:
     times = {"starts_at": (now - timedelta(days=1)).isoformat(), "ends_at": (now + timedelta(days=1)).isoformat()}
     assert (await admin.post(f"/api/v1/users/{anna.id}/absences", {"kind": "sick"} | times)).status == 201
     assert await ask("+79161234567") == ""
+
+
+async def test_where_presence_is_not_asked_for_the_caller_finds_his_seller_all_the_same(bench: Bench) -> None:
+    anna = await bench.hire("anna", extension="101")
+    admin = await bench.token("admin")
+    lead = await bench.lead_of(await bench.form())
+    await admin.post(f"/api/v1/leads/{lead['id']}/assign", {"user_id": anna.id})
+
+    async def ask() -> bytes:
+        return (await bench.stranger.get("/in/calls/office-phone/owner?phone=89161234567")).body
+
+    assert await ask() == b""
+    queues = bench.hub.app[SERVICES].desk.queues
+    assert isinstance(queues, dict)
+    queues["first-line"] = replace(queues["first-line"], presence_required=False)
+    assert await ask() == b"101"
+    now = bench.clock.now()
+    times = {"starts_at": (now - timedelta(days=1)).isoformat(), "ends_at": (now + timedelta(days=1)).isoformat()}
+    await admin.post(f"/api/v1/users/{anna.id}/absences", {"kind": "sick"} | times)
+    assert await ask() == b""
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_garbage_called_compressed_is_a_problem_of_422_without_noise(
+    bench: Bench, encoding: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    admin = await bench.token("admin")
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    doors = ("/in/forms/site", "/in/hooks/chat", "/api/v1/leads", "/api/v1/tasks")
+    for path in doors:
+        for body in (b"garbage" * 20, b"\x00" * 70_000):
+            answer = await admin.post(path, data=body, headers=headers)
+            assert (answer.status, set(answer.fields)) == (422, {"body"}), path
+    good = json.dumps({"name": "Иван", "phone": "+79161234567"}).encode()
+    packed = gzip.compress(good) if encoding == "gzip" else zlib.compress(good)
+    assert (await admin.post("/in/forms/site", data=packed, headers=headers)).status == 202
+    assert caplog.text == ""
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+async def test_garbage_after_a_refusal_is_no_error_of_the_server(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = logging.getLogger("aiohttp.server")
+    server.addFilter(is_ours)
+    head = b"POST /api/v1/leads HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 140\r\n\r\n"
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(bench.url.rpartition(":")[2]))
+        writer.write(head)
+        assert (await reader.readline()).split()[1] == b"401"
+        writer.write(b"garbage" * 20)
+        async with asyncio.timeout(5):
+            await reader.read()  # to the end: the server hangs up
+        writer.close()
+    finally:
+        server.removeFilter(is_ours)
+    assert caplog.text == ""
 
 
 async def test_bad_form_posts_get_their_documented_refusals(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -228,12 +228,15 @@ async def test_a_reader_who_does_not_keep_up_is_cut_off_and_can_resume(
         assert await again.seqs(2000) == list(range(start + 1, start + 2001))
 
 
-async def test_nobody_opens_streams_without_end(bench: Bench) -> None:
-    admin = await bench.token("admin")
-    responses = [await admin.http.get(admin.url + URL, headers=admin.headers) for _ in range(PER_USER + 1)]
-    assert [each.status for each in responses] == [200] * PER_USER + [429]
-    for each in responses:
-        each.close()
+async def test_one_window_too_many_ends_the_oldest_and_nobody_elses(bench: Bench) -> None:
+    admin, head = await bench.token("admin"), await bench.token("head_equipment")
+    async with listening(head) as other, AsyncExitStack() as stack:
+        own = [await stack.enter_async_context(listening(admin)) for _ in range(PER_USER + 2)]
+        assert [await each.ended() for each in own[:2]] == [True, True]
+        await bench.hub.store.write(news, 1)
+        seen = [await each.seqs(1) for each in (*own[2:], other)]
+        assert len(seen) == PER_USER + 1
+        assert bench.hub.app[FEED].streams == PER_USER + 1
 
 
 async def test_stopping_the_hub_ends_open_streams_at_once(bench: Bench) -> None:

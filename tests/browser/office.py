@@ -118,7 +118,7 @@ class Office:
             )
         )  # fmt: skip
 
-    async def call(self, phase: CallPhase, number: str, extension: str) -> None:
+    async def call(self, phase: CallPhase, number: str | None, extension: str) -> None:
         """One phase of the only call, as the telephony connector hands it over."""
         self._calls += 1
         now = datetime.now(UTC)
@@ -131,7 +131,8 @@ class Office:
         await self.hub.intake.accept(
             Inbound(
                 connector="phone", channel="phone", external_id=f"phase-{self._calls}", kind=InboundKind.CALL,
-                occurred_at=now, sender=Sender(phones=(number,)), source=SourceHints(did="+74951234567"), call=facts,
+                occurred_at=now, sender=Sender(phones=(number,) if number else ()),
+                source=SourceHints(did="+74951234567"), call=facts,
             )
         )  # fmt: skip
 

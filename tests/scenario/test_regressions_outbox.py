@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import DeliveryFacts, MessageState, Outbound, SendRejected, SendResult
+from connectors.contract import AuthFailed, DeliveryFacts, HealthState, MessageState, Outbound, SendRejected, SendResult
+from connectors.health import Health
 from connectors.outbox import OUTBOX, OutboxMessage, enqueue
 from connectors.sender import GIVE_UP_AFTER, Sender, due_messages
 from crm_core.actor import SYSTEM
@@ -209,3 +210,19 @@ async def test_an_error_inside_the_sender_does_not_end_it(office: Office) -> Non
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert channel.sent == ["m1", "m2"]
+
+
+async def test_a_channel_that_cannot_send_is_degraded_until_it_can(office: Office) -> None:
+    told: list[str | None] = []
+    answers: list[SendResult | Exception] = [AuthFailed("пароль не принят"), SendResult()]
+    channel = Channel(lambda outbound: answers.pop(0))
+    sending = Sender(office.store, channel, "mail", on_outbox_change, told.append)
+    await put(office, "out_1", "a")
+    await sending.send_due()
+    office.clock.advance(timedelta(minutes=16))
+    await sending.send_due()
+    assert told == ["пароль не принят", None]
+    health = Health("mail", "email", "email", "Почта")
+    health.sending = told[0]
+    health.report(HealthState.UP, office.clock.now(), None, None)
+    assert (health.state, health.error) == (HealthState.DEGRADED, "пароль не принят")

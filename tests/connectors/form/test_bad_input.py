@@ -112,7 +112,7 @@ BAD: dict[str, tuple[HttpRequest, set[str]]] = {
     "a form called JSON": (request(b"name=Ivan&phone=89161234567"), {"body"}),
     "JSON called a form": (plain(b"{'name': 1}"), {"name", "phone"}),
     "UTF-16 JSON": (request(json.dumps(CONTACT).encode("utf-16")), {"body"}),
-    "random bytes called text": (request(bytes(range(256)), "text/plain"), {"body"}),
+    "JSON list called text": (request(b"[1]", "text/plain"), {"body"}),
     "multipart without boundary": (plain(b"--x\r\n", "multipart/form-data"), {"body"}),
     "multipart with another boundary": (plain(multipart(("name", None, b"x"))[0], "multipart/form-data; boundary=zz"),
                                         {"body"}),
@@ -209,6 +209,12 @@ HEADERS = st.sampled_from(
     [{}, BROWSER, {"referer": "https://shop.example/a"}, {"referer": "http://["}, {"user-agent": "\udcff"},
      {"idempotency-key": "\udcff"}, {"origin": "https://shop.example"}, {"accept-language": "en;q=x,*"}]
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [b"hello", bytes(range(256)), b"name=Ivan&phone=89161234567", b'{"name": "Iv'])
+async def test_text_that_is_no_json_is_a_foreign_kind_of_content(form: FormConnector, hub: Hub, body: bytes) -> None:
+    assert_problem(await form.receive(request(body, "text/plain;charset=UTF-8")), 415)
+    assert hub.journal == {}
 
 
 @given(body=BODIES, content_type=TYPES, headers=HEADERS)

@@ -87,10 +87,24 @@ def test_a_backup_of_nothing_is_refused(data: Path, tmp_path: Path) -> None:
     assert "нет данных" in result.stderr
 
 
-def test_a_later_backup_replaces_the_earlier_one(filled: Path, tmp_path: Path) -> None:
-    (tmp_path / "copy.tar").write_bytes(b"old")
-    assert run("backup", tmp_path / "copy.tar", "--data", filled).exit_code == 0
-    assert tarfile.is_tarfile(tmp_path / "copy.tar")
+def test_a_later_backup_replaces_the_earlier_one_only_when_told(filled: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.tar"
+    copy.write_bytes(b"old")
+    refused = run("backup", copy, "--data", filled)
+    assert (refused.exit_code, copy.read_bytes()) == (1, b"old")
+    assert str(copy) in refused.stderr
+    assert "--force" in refused.stderr
+    assert run("backup", copy, "--data", filled, "--force").exit_code == 0
+    assert tarfile.is_tarfile(copy)
+
+
+def test_a_missing_folder_is_named_as_it_was_given(filled: Path, tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "copy.tar"
+    refused = run("backup", target, "--data", filled)
+    assert refused.exit_code == 1
+    assert str(target) in refused.stderr
+    assert ".firstline-backup-" not in refused.stderr
+    assert not target.parent.exists()
 
 
 def cut(path: Path) -> None:

@@ -174,7 +174,7 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["serve", "--role", "web"], 2, "MongoDB и NATS"),
     (["serve", "--role", "wbe"], 2, "части wbe нет; возможно, web"),
     (["backup", "copy.zip"], 2, ".tar.gz"),
-    (["backup", "no/such/folder/copy.tar"], 1, "нет такого файла или папки"),
+    (["backup", "no/such/folder/copy.tar"], 1, "папки no/such/folder нет"),
     (["restore", "copy.tar"], 1, "файла copy.tar нет"),
     (["check", "--config", "none.toml"], 2, "такого файла нет"),
     (["user", "list", "--config", "none.toml"], 2, "none.toml: такого файла нет"),

@@ -219,6 +219,7 @@ export function startWorkplace() {
     document.activeElement.blur();
   });
   document.addEventListener("toggle", letters, true);
+  document.addEventListener("toggle", ({ target }) => target.matches(".add[open]") && target.querySelector("input").focus(), true);
   document.addEventListener("scroll", scrolled, true);
   addEventListener("resize", () => pinned && toEnd());
   document.addEventListener("load", (event) => {
