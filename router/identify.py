@@ -23,7 +23,7 @@ from router import normalize
 from storage import Tx
 
 
-def identify(tx: Tx, sender: Sender, inbound_id: str) -> tuple[Person | None, list[str], bool]:
+def identify(tx: Tx, sender: Sender, inbound_id: str | None) -> tuple[Person | None, list[str], bool]:
     """The person, the steps in words, and whether he is new. None when there is nothing to recognise the sender by."""
     keys = normalize.identities(sender)
     if not keys:

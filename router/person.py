@@ -226,7 +226,7 @@ def _found_or_made(tx: Tx, lead: Lead, wanted: Mapping[str, Any]) -> Person:
     """By what was given, as for any contact; by a name alone nobody can be found, so he is new."""
     sender = Sender(name=wanted.get("name"), phones=wanted.get("phones", ()), emails=wanted.get("emails", ()))
     first = tx.first(TIMELINE, {"lead_id": lead.id}, sort="at")
-    person = identify(tx, sender, (first and first.inbound_id) or "")[0]
+    person = identify(tx, sender, first.inbound_id if first else None)[0]
     if person is not None:
         return person
     if sender.name is None:

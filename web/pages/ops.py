@@ -31,6 +31,15 @@ from web.pages.render import Reader, page, part, reader
 SHOWN = 30
 COUNT_TO = 10_000
 MINUTES = 60
+IGNORED = {
+    "spam": mark("робот или спам"),
+    "blocked": mark("чёрный список"),
+    "routing_rule": mark("правило маршрутизации"),
+    "robot_auto_reply": mark("автоответ"),
+    "robot_bounce": mark("возврат письма"),
+    "robot_mailing_list": mark("рассылка"),
+    "robot_spam": mark("спам по отметке сервера"),
+}
 STATES = {
     "starting": (mark("Запускается"), "blue"),
     "up": (mark("Работает"), "green"),
@@ -50,6 +59,8 @@ class Flow:
     oldest: datetime | None
     quarantine: list[JournalRecord]
     quarantined: int
+    ignored: list[JournalRecord]
+    """What was taken for robots and spam lately, to be called back."""
     queued: int
     failed: list[OutboxMessage]
     failed_count: int
@@ -66,10 +77,16 @@ def flow(tx: ReadTx, actor: Actor) -> Flow:
         oldest=oldest.received_at if oldest else None,
         quarantine=list_journal(tx, actor, {"state": "quarantined"}, limit=SHOWN) if sees_journal else [],
         quarantined=tx.count(JOURNAL, {"state": "quarantined"}, limit=COUNT_TO),
+        ignored=_ignored(tx, actor) if sees_journal else [],
         queued=tx.count(OUTBOX, {"state": MessageState.QUEUED}, limit=COUNT_TO),
         failed=tx.find(OUTBOX, failed_where, sort="-created_at", limit=SHOWN) if sees_outbox else [],
         failed_count=tx.count(OUTBOX, failed_where, limit=COUNT_TO),
     )
+
+
+def _ignored(tx: ReadTx, actor: Actor) -> list[JournalRecord]:
+    found = list_journal(tx, actor, {"state": "ignored"}, limit=SHOWN)
+    return [record for record in found if record.rule in IGNORED]
 
 
 def sparkline(health: Health, now: datetime, width: int = 120, height: int = 28) -> dict[str, Any]:
@@ -95,6 +112,7 @@ async def _state(who: Reader) -> dict[str, Any]:
         "health": [(each, sparkline(each, who.look.now)) for each in health],
         "flow": found,
         "states": STATES,
+        "ignored_as": IGNORED,
         "manages": may(who.actor, "connector", Action.MANAGE),
         "mends": may(who.actor, "journal", Action.MANAGE),
         "resends": may(who.actor, "outbox", Action.MANAGE),
@@ -139,7 +157,7 @@ async def _test(who: Reader, name: str) -> dict[str, Any]:
 def _record(tx: ReadTx, actor: Actor, record_id: str) -> JournalRecord:
     check(actor, "journal", Action.READ)
     record = tx.get(JOURNAL, record_id)
-    if record is None or record.state != "quarantined":
+    if record is None or record.state not in ("quarantined", "ignored"):
         raise Missing("Такой записи в карантине нет")
     return record
 
