@@ -10,8 +10,10 @@ import contextlib
 import logging
 import os
 import sys
-from typing import TextIO, cast
+from collections.abc import Callable
+from typing import BinaryIO, cast
 
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -40,7 +42,7 @@ def configure_logs() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *_rendering(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Forgiving(sys.stderr))),
+        logger_factory=_factory(),
         cache_logger_on_first_use=True,
     )
 
@@ -48,16 +50,26 @@ def configure_logs() -> None:
 def _rendering() -> list[structlog.typing.Processor]:
     if sys.stderr.isatty():
         return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
+
+
+def _factory() -> Callable[..., structlog.typing.WrappedLogger]:
+    if sys.stderr.isatty():
+        return structlog.PrintLoggerFactory(sys.stderr)
+    return structlog.BytesLoggerFactory(cast(BinaryIO, _Forgiving(sys.stderr.buffer)))
+
+
+def _json(event: object, **options: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
 
 
 class _Forgiving:
     """A stream whose failures stay its own: a full disk under the log must not stop the work that is being logged."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
-    def write(self, text: str) -> int:
+    def write(self, text: bytes) -> int:
         with contextlib.suppress(OSError):
             return self._stream.write(text)
         return 0

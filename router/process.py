@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connectors.contract import InboundKind
 from distribution.desk import Desk
 from router.calls import process_call
@@ -31,6 +33,11 @@ def handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
         error=None,
     )
     return outcome
+
+
+def handle_all(tx: Tx, desk: Desk, record_ids: Sequence[str]) -> list[Outcome | None]:
+    """Handle several claimed records in one transaction: all of them, or none."""
+    return [handle(tx, desk, record_id) for record_id in record_ids]
 
 
 def route(contact: Contact) -> Outcome:
