@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from storage import Collection, Entity, Index, Lte, ReadTx, Tx
+from storage import Collection, Entity, Index, Lte, ReadTx, Tx, UniqueViolation
 
 log = structlog.get_logger("timers")
 
@@ -38,10 +38,12 @@ DOUBLINGS = 12
 
 def schedule(tx: Tx, kind: str, key: str, due_at: datetime, payload: dict[str, str] | None = None) -> Timer:
     """Set or move the timer of this kind and key."""
-    existing = tx.get(TIMERS, f"{kind}:{key}")
-    if existing is not None:
+    timer = Timer(id=f"{kind}:{key}", kind=kind, key=key, due_at=due_at, payload=payload or {})
+    try:
+        return tx.insert(TIMERS, timer)
+    except UniqueViolation:
+        existing = tx.require(TIMERS, timer.id)
         return tx.update(TIMERS, existing, due_at=due_at, payload=payload or {}, attempts=0, error=None)
-    return tx.insert(TIMERS, Timer(id=f"{kind}:{key}", kind=kind, key=key, due_at=due_at, payload=payload or {}))
 
 
 def schedule_sooner(tx: Tx, kind: str, key: str, due_at: datetime, payload: dict[str, str] | None = None) -> None:

@@ -19,10 +19,11 @@ from storage import ReadTx, Store, StoreUnavailable
 
 log = structlog.get_logger("router")
 
-BATCH = 48
-"""Records claimed at once: a contact that arrives meanwhile waits behind no more than these for its commit."""
-PIECE = 8
-"""Records handled in one transaction as long as nothing goes wrong."""
+BATCH = 64
+"""Records claimed at once."""
+PIECE = 16
+"""Records handled in one transaction as long as nothing goes wrong. A contact that arrives meanwhile waits behind a few
+of these for its commit."""
 LOOK_EVERY = 2.0
 """Seconds between looks when there is no news."""
 
