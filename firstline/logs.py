@@ -16,15 +16,16 @@ from typing import BinaryIO, cast
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 LEVEL = "FIRSTLINE_LOG_LEVEL"
 """Environment variable: `debug`, `info` (the default), `warning`, `error`."""
 
 
 def is_ours(record: logging.LogRecord) -> bool:
-    """Whether an error of the HTTP server says anything of us. A body that cannot be read (garbage called gzip) after
-    the request was answered without it is the sender's mistake."""
-    return not (record.exc_info and isinstance(record.exc_info[1], web.RequestPayloadError))
+    """Whether an error of the HTTP server says anything of us. A request that is no HTTP, or a body that cannot be read
+    (garbage called gzip), is the sender's mistake, was answered as such, and may quote what no log shall hold."""
+    return not (record.exc_info and isinstance(record.exc_info[1], (web.RequestPayloadError, HttpProcessingError)))
 
 
 def configure_logs() -> None:

@@ -214,6 +214,21 @@ async def test_garbage_after_a_refusal_is_no_error_of_the_server(
     assert caplog.text == ""
 
 
+async def test_what_is_no_http_is_refused_without_a_word_in_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = logging.getLogger("aiohttp.server")
+    server.addFilter(is_ours)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(bench.url.rpartition(":")[2]))
+        writer.write("GET /api/v1/leads?q=Иван HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (await reader.readline()).split()[1] == b"400"
+        writer.close()
+    finally:
+        server.removeFilter(is_ours)
+    assert caplog.text == "", "it would quote what somebody searched for"
+
+
 async def test_bad_form_posts_get_their_documented_refusals(bench: Bench) -> None:
     post = bench.stranger.post
     huge = io.BytesIO(json.dumps({"name": "И" * 300_000}, ensure_ascii=False).encode())
