@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.baseline import CONNECTIONS, Limits
+from bench.baseline import CONNECTIONS, Limits, noop_again
 from bench.company import Company, found
 from bench.load import Load, Result, forms
 from bench.report import Row, percentile
@@ -27,6 +27,7 @@ async def intake(folder: Path, limits: Limits) -> list[Row]:
     company = await found(folder / "intake")
     async with company.hub("web", "connectors") as hub:
         paused = await _flood(hub.port, "paused")
+    await noop_again(folder, limits)
     async with company.hub():
         await drained(company)
     alone = await company.look(_alone)

@@ -63,9 +63,8 @@ class Context:
             receipts = await self._supervisor.accept(*inbounds, cursor=cursor)
         except StoreUnavailable as error:
             raise NotReady(_STORE_AWAY) from error
-        fresh = sum(not receipt.duplicate for receipt in receipts)
-        if fresh:
-            self._health.received_at(self.now(), fresh)
+        if fresh := [receipt for receipt in receipts if not receipt.duplicate]:
+            self._health.received_at(self.now(), len(fresh))
         return receipts
 
     async def load_cursor(self, key: str) -> Any:

@@ -8,7 +8,7 @@ that a person gives.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.people import PEOPLE
 from crm_core.rights import Action
-from crm_core.timeline import ItemKind, TimelineItem, add
+from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import PLACE, QUEUE_WAKE, USERS
 from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Tx, Unique
 
@@ -228,6 +228,44 @@ def set_stage(tx: Tx, actor: Actor, company: Company, lead: Lead, stage: str) ->
         _reopened(tx, changed, lead.stage_since)
     announce(tx, changed, "moved" if is_open else "closed", former=(lead.offered_to,))
     return changed
+
+
+def mark_seen(tx: Tx, actor: Actor, lead_id: str) -> Lead:
+    """The owner looked at what the customer wrote; a look of anybody else changes nothing."""
+    lead = get_lead(tx, actor, lead_id)
+    if actor.id is not None and lead.owner_id == actor.id and lead.unread:
+        lead = tx.update(LEADS, lead, unread=0)
+        announce(tx, lead, "seen")
+    return lead
+
+
+UNDO_WITHIN = timedelta(minutes=2)
+"""How long whoever closed a lead may take that back, though his rights may end with the lead."""
+
+
+def undo_closing(tx: Tx, actor: Actor, company: Company, lead_id: str) -> Lead:
+    """Undo one's own closing of a lead just now. Later it is a change of a finished lead, and rights decide."""
+    lead = get_lead(tx, actor, lead_id)
+    if lead.open:
+        return lead
+    former = _own_closing(tx, actor, lead)
+    if former is None:
+        for_change(tx, actor, lead_id)
+        raise Conflict("Отменить уже нельзя: верните лид в работу через стадию")
+    if lead.person_id and open_lead_of(tx, lead.person_id):
+        raise Conflict("У этого клиента уже есть другой открытый лид")
+    return set_stage(tx, actor, company, lead, former)
+
+
+def _own_closing(tx: ReadTx, actor: Actor, lead: Lead) -> str | None:
+    """The stage that this actor closed the lead from within `UNDO_WITHIN`."""
+    if actor.id is None or tx.now - lead.stage_since > UNDO_WITHIN:
+        return None
+    for item in tx.find(TIMELINE, {"lead_id": lead.id}, sort="-at", limit=20):
+        if item.kind is ItemKind.STAGE:
+            own = item.author_id == actor.id and item.data.get("to") == lead.stage
+            return str(item.data["from"]) if own else None
+    return None
 
 
 def _closed(tx: Tx, lead: Lead, stage_title: str) -> None:

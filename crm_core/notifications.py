@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from crm_core.changes import tell
+from crm_core.errors import Missing
 from storage import Collection, Entity, Gt, Index, Tx
 
 
@@ -45,6 +46,7 @@ def notify(
     return note
 
 
+READ_AT_ONCE = 500
 LOOK_BACK = 200
 """So many notes of an employee are searched for an earlier one of the same key."""
 
@@ -55,3 +57,20 @@ def _last_of(tx: Tx, user_id: str, key: str, quiet: timedelta) -> Notification |
         NOTIFICATIONS, {"user_id": user_id, "read": True, "at": Gt(tx.now - quiet)}, sort="-at", limit=LOOK_BACK
     )
     return next((note for note in (*unread, *recent) if note.key == key), None)
+
+
+def mark_read(tx: Tx, user_id: str, note_id: str) -> Notification:
+    """One's own note was read. `Missing` for somebody else's."""
+    note = tx.get(NOTIFICATIONS, note_id)
+    if note is None or note.user_id != user_id:
+        raise Missing("Такого уведомления нет")
+    if note.read:
+        return note
+    tell(tx, "notification", note.id, "read", to=(user_id,))
+    return tx.update(NOTIFICATIONS, note, read=True)
+
+
+def mark_all_read(tx: Tx, user_id: str) -> None:
+    """Everything up to now was read, on every page of this employee."""
+    for note in tx.find(NOTIFICATIONS, {"user_id": user_id, "read": False}, limit=READ_AT_ONCE):
+        mark_read(tx, user_id, note.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -15,16 +16,22 @@ from firstline.wiring import ROLES, start_hub
 SWITCH_INTERVAL = 0.001
 """Seconds between switches of Python threads: short, so that the writer thread never waits long for a busy loop."""
 
+COLLECT_AFTER = (20_000, 20, 100)
+"""Thresholds of the garbage collector, see `gc.set_threshold`. A busy intake makes objects by the hundred thousand a
+second and drops them in the right order: Python's own thresholds would look through all of them again and again."""
+
 
 async def run(settings: Settings, data: Path, *, roles: frozenset[str] = ROLES) -> None:
     """Serve these parts until a signal asks to stop. Raises the typed errors of the store and of the network."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    gc.set_threshold(*COLLECT_AFTER)
     configure_logs()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     hub = await start_hub(settings, data, prepare=lambda store: prepare(store, settings), roles=roles)
+    gc.freeze()  # what was imported stays for ever
     try:
         print(welcome(settings, hub.url), flush=True)
         await stop.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.errors import Conflict, Missing
 from crm_core.rights import Action
-from storage import Collection, Entity, Gt, Index, Lte, ReadTx, Tx, UniqueViolation
+from storage import Collection, Entity, Gt, Index, Lte, ReadTx, Tx
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 5
@@ -77,29 +78,30 @@ def accept_together(tx: Tx, arrivals: Sequence[Arrival]) -> list[list[Receipt]]:
     """The same for several callers, in their order: all of it or nothing."""
     # Microseconds apart, so that what came together is handled in the order in which it came.
     moment = tx.now - timedelta(microseconds=sum(len(inbounds) for inbounds, _ in arrivals))
-    receipts = []
-    for inbounds, cursor in arrivals:
-        own, ringing = [], _ringing(inbounds)
+    records = []
+    for inbounds, _ in arrivals:
+        ringing = _ringing(inbounds)
         for inbound in inbounds:
             moment += _MICROSECOND
             is_told_again = inbound.conversation in ringing and _is_beginning(inbound)
-            own.append(_write_down(tx, inbound, moment, is_told_again=is_told_again))
-        receipts.append(own)
+            records.append(_record_of(inbound, moment, is_told_again=is_told_again))
+    added = iter(zip(records, tx.insert_unknown(JOURNAL, records), strict=True))
+    for inbounds, cursor in arrivals:
         if cursor is not None and inbounds:
             cursors.save(tx, inbounds[0].connector, *cursor)
-    return receipts
+    return [
+        [Receipt(id=record.id, duplicate=not new) for record, new in islice(added, len(inbounds))]
+        for inbounds, _ in arrivals
+    ]
 
 
-def _write_down(tx: Tx, inbound: Inbound, moment: datetime, *, is_told_again: bool) -> Receipt:
-    id = inbound.id
-    record = JournalRecord(id=id, inbound=inbound, connector=inbound.connector, available_at=moment, received_at=moment)
+def _record_of(inbound: Inbound, moment: datetime, *, is_told_again: bool) -> JournalRecord:
+    record = JournalRecord(
+        id=inbound.id, inbound=inbound, connector=inbound.connector, available_at=moment, received_at=moment
+    )
     if is_told_again:
         record = msgspec.structs.replace(record, state="done", pending=False, done_at=moment, rule=TOLD_AGAIN)
-    try:
-        tx.insert(JOURNAL, record)
-    except UniqueViolation:
-        return Receipt(id=id, duplicate=True)
-    return Receipt(id=id, duplicate=False)
+    return record
 
 
 def _ringing(inbounds: Sequence[Inbound]) -> frozenset[str | None]:

@@ -96,6 +96,10 @@ class Tx(ReadTx, Protocol):
         """Add a new document and return it as it will be read. `UniqueViolation` when its id or a unique key is taken;
         the transaction stays usable."""
 
+    def insert_unknown(self, collection: Collection[E], entities: Sequence[E]) -> list[bool]:
+        """Add those whose id is not taken yet, all in one go, and tell of each whether it was added: of equal ids the
+        first wins. Raises as `insert` for another unique key."""
+
     def replace(self, collection: Collection[E], entity: E) -> E:
         """Store a changed document and return it with its new version. `VersionConflict` when the stored version is not
         the entity's, `NotFound` when it is gone, `UniqueViolation` as in insert."""

@@ -1,7 +1,9 @@
-"""The web application: routes put together, and the one middleware that every request passes.
+"""The web application: routes put together, and the one middleware that turns refusals into answers and checks the
+CSRF token.
 
-The middleware turns refusals into answers, checks the CSRF token, and adds the security headers. The public doors
-(`/in/…`, see `web/public.py`) pass it without a stop: they answer for themselves and are counted in thousands a second.
+The public doors (`/in/…`, see `web/public.py`) stand outside of it: they answer for themselves and are counted in
+thousands a second, and what a middleware costs is a good part of what a form costs. So they belong to the outer
+application, and everything else to the inner one.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import Awaitable, Callable
+from functools import partial
 from traceback import walk_tb
 
 import structlog
 from aiohttp import web
+from aiohttp.web_urldispatcher import AbstractRuleMatching, MatchedSubAppResource, _InfoDict
 
 from web import ops, public, stream
 from web.api import dispatch
@@ -58,16 +62,43 @@ SECURITY = {
 
 def create_app(services: Services) -> web.Application:
     """The whole web room over a running hub."""
-    app = web.Application(middlewares=[door], client_max_size=MAX_FORM)
+    outer = web.Application(client_max_size=MAX_FORM)
+    outer[SERVICES] = services
+    ops.add_counters(outer)
+    public.add_doors(outer)
+    outer.on_response_prepare.append(_give_up_unreadable)
+    inner = _inner(services, outer)
+    # What `add_domain` does, with a rule of our own: aiohttp has no public name for that.
+    outer._add_subapp(partial(MatchedSubAppResource, _NoDoor(), inner), inner)
+    outer[stream.FEED] = inner[stream.FEED]
+    return outer
+
+
+class _NoDoor(AbstractRuleMatching):
+    """Every address but the public doors."""
+
+    @property
+    def canonical(self) -> str:
+        return "/"
+
+    async def match(self, request: web.Request) -> bool:
+        return not request.path.startswith("/in/")
+
+    def get_info(self) -> _InfoDict:
+        return {}
+
+
+def _inner(services: Services, outer: web.Application) -> web.Application:
+    """What people and programs with a name use."""
+    app = web.Application(middlewares=[door])
     app[SERVICES] = services
     app[GATE] = new_gate()
-    ops.add_ops(app)
-    public.add_doors(app)
+    ops.add_ops(app, counters_of=outer)
     dispatch.add_routes(app, ROUTES)
     add_description(app, ROUTES)
     stream.add_stream(app)
+    public.add_form_pages(app)
     add_pages(app)
-    app.on_response_prepare.append(_give_up_unreadable)
     app.on_response_prepare.append(_add_headers)
     return app
 
@@ -75,8 +106,6 @@ def create_app(services: Services) -> web.Application:
 @web.middleware
 async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every request but those of the public doors: CSRF, refusals as answers."""
-    if request.path.startswith("/in/"):
-        return await handler(request)
     try:
         async with asyncio.timeout(None if request.method in SAFE or is_api(request) else FORM_WITHIN):
             _check_charset(request)
@@ -147,8 +176,6 @@ async def _give_up_unreadable(request: web.Request, response: web.StreamResponse
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Strict defaults; a connector's page and a served file bring their own policy."""
-    if request.path.startswith("/in/"):
-        return
     for name, value in SECURITY.items():
         if name not in response.headers:
             response.headers[name] = value

@@ -51,9 +51,14 @@ REQUESTS: web.AppKey[Tally[tuple[str, str]]] = web.AppKey("requests")
 PROBE: web.AppKey[Probe] = web.AppKey("probe", Probe)
 
 
-def add_ops(app: web.Application) -> None:
-    """Register the addresses."""
+def add_counters(app: web.Application) -> None:
+    """What `count` counts in."""
     app[REQUESTS] = Tally()
+
+
+def add_ops(app: web.Application, *, counters_of: web.Application) -> None:
+    """Register the addresses."""
+    app[REQUESTS] = counters_of[REQUESTS]
     app[PROBE] = Probe()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

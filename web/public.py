@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 
 from connectors.contract import Connector, HealthState, HttpReply, HttpRequest, Receives
 from crm_core.leads import last_lead_of, open_lead_of
@@ -47,11 +48,15 @@ def add_doors(app: web.Application) -> None:
     """Register the addresses."""
     add = app.router.add_route
     add("*", "/in/forms/{connector}", _door(lambda kind: kind in FORMS))
-    add("GET", "/forms/{connector}", _door(lambda kind: kind in FORMS))
     add("*", "/in/orders/{connector}", _door(lambda kind: kind in ORDERS))
     add("*", "/in/hooks/{connector}", _door(lambda kind: kind not in NOT_HOOKS))
     add("*", "/in/calls/{connector}/owner", owner)
     add("*", "/in/{nothing:.*}", _nothing)
+
+
+def add_form_pages(app: web.Application) -> None:
+    """Register the pages of the generated forms."""
+    app.router.add_route("GET", "/forms/{connector}", _door(lambda kind: kind in FORMS))
 
 
 def _door(fits: Callable[[str], bool]) -> Handler:
@@ -108,7 +113,8 @@ def _open(request: web.Request, fits: Callable[[Connector], bool]) -> Connector:
 
 
 def _response(answer: HttpReply) -> web.Response:
-    headers = {"Content-Type": answer.content_type, "X-Content-Type-Options": "nosniff", **answer.headers}
+    headers = CIMultiDict(answer.headers)
+    headers["Content-Type"], headers["X-Content-Type-Options"] = answer.content_type, "nosniff"
     return web.Response(status=answer.status, body=answer.body, headers=headers)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
 from datetime import datetime, time, timedelta
 
 import msgspec
@@ -34,7 +33,6 @@ from connectors.form.refusal import Refusal
 from connectors.form.settings import FormSettings
 from connectors.form.texts import Language, Message, choose_language, thanks
 from storage.errors import StoreUnavailable
-from storage.ids import Chance
 
 CALENDAR_KEPT = timedelta(seconds=10)
 """How long an answer of the calendar is used again; never past midnight, the next opening or closing."""
@@ -47,27 +45,18 @@ MAX_ECHO = 20_000
 log = structlog.get_logger(__name__)
 
 
-_chance = Chance()
-
-
-def random_id() -> str:
-    """128 bits of chance in hexadecimal."""
-    return f"{_chance(128):032x}"
-
-
 class FormConnector:
-    """One site form. `new_id` gives the external id of a post that carries no key of its own."""
+    """One site form."""
 
     type = "form"
     channel = "form"
     capabilities = Capabilities()
 
-    def __init__(self, name: str, settings: FormSettings, *, new_id: Callable[[], str] = random_id) -> None:
+    def __init__(self, name: str, settings: FormSettings) -> None:
         self.name = name
         self.settings = settings
         self.max_upload = (settings.max_file_mb + 1) << 20
         """Bytes of a form with its files; the web room reads no further."""
-        self._new_id = new_id
         self._sites = replies.Sites(settings)
         self._rate = RateLimit(*settings.rate) if settings.rate else None
         self._clicks = DoubleClicks(settings.double_click_seconds)
@@ -167,7 +156,7 @@ class FormConnector:
             return "key-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         agent = request.headers.get("user-agent", "")
         digest = content_digest(request.remote, agent, application, body.files)
-        return self._clicks.external_id(digest, now.timestamp(), self._new_id)
+        return self._clicks.external_id(digest, now.timestamp())
 
     async def _store_files(self, context: ConnectorContext, body: Body) -> tuple[Attachment, ...]:
         stored = []

@@ -12,7 +12,6 @@ import hmac
 import ipaddress
 import math
 import re
-from collections.abc import Callable
 
 import msgspec
 
@@ -105,27 +104,29 @@ class DoubleClicks:
     the same words again later has a reason, and the router continues his lead anyway."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._recent: dict[bytes, tuple[float, str]] = {}
+        self._within = int(seconds * 1_000_000)
+        self._first: dict[bytes, int] = {}
+        """When the content came first. Plain keys and values: the garbage collector has no work with them."""
+        self._last = 0
 
-    def external_id(self, digest: bytes, now: float, new_id: Callable[[], str]) -> str:
-        """The id of the same content seen a moment ago, or a new one."""
-        self._forget(now)
-        moment, known = self._recent.get(digest, (0.0, ""))
-        if known and now - moment < self._seconds:
-            return known
-        fresh = new_id()
-        self._recent.pop(digest, None)
-        self._recent[digest] = (now, fresh)
-        return fresh
+    def external_id(self, digest: bytes, now: float) -> str:
+        """The id of this content: that of the first click when it was a moment ago. `now` in seconds since 1970."""
+        moment = int(now * 1_000_000)
+        self._forget(moment)
+        first = self._first.get(digest)
+        if first is None or not self._within or moment - first >= self._within:
+            self._last = max(moment, self._last + 1)  # never the same twice, so ids are not either
+            self._first.pop(digest, None)
+            self._first[digest] = first = self._last
+        return f"{digest.hex()}-{first:x}"
 
-    def _forget(self, now: float) -> None:
+    def _forget(self, moment: int) -> None:
         # Insertion order is time order: only the oldest need a look, at most two for each that is added.
         for _ in range(2):
-            oldest = next(iter(self._recent), None)
-            if oldest is None or now - self._recent[oldest][0] < self._seconds:
+            oldest = next(iter(self._first), None)
+            if oldest is None or moment - self._first[oldest] < self._within:
                 return
-            del self._recent[oldest]
+            del self._first[oldest]
 
 
 def content_digest(remote: str, agent: str, application: Application, files: list[UploadedFile]) -> bytes:

@@ -27,6 +27,8 @@ KNOWN = frozenset({"name", "phone", "email", "equipment", "comment", "consent", 
 TECHNICAL = frozenset({"_charset_", "_redirect", "_token", "_robot"})
 """Of the form itself, never kept. `_robot` is ours: a visitor cannot set it."""
 
+SHORT = 200
+"""Characters that every field may have."""
 _LIMITS = {"name": MAX_NAME, "comment": MAX_COMMENT, "submission_id": MAX_KEY}
 _ODD = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
@@ -66,9 +68,7 @@ _NOT_TECHNICAL = Technical()
 def parse(body: Body, settings: FormSettings) -> Application:
     """The checked application. Raises `Refusal` 422 with every wrong field."""
     errors: FieldErrors = {}
-    values = _clean(body, settings, errors)
-    known = {key: values.pop(key) for key in KNOWN if key in values}
-    utm = {key[4:]: values.pop(key) for key in [key for key in values if key.startswith("utm_")]}
+    known, utm, values = _clean(body, settings, errors)
     consent, equipment = known.pop("consent", None), known.pop("equipment", "")
     if settings.required_extra:
         given = {**values, **known, "equipment": equipment, **{file.field: file.name for file in body.files}}
@@ -89,26 +89,39 @@ def technical(body: Body, settings: FormSettings) -> Technical:
     return Technical(**found) if found else _NOT_TECHNICAL
 
 
-def _clean(body: Body, settings: FormSettings, errors: FieldErrors) -> dict[str, str]:
-    """Names and texts in their final shape, technical fields left out; what is wrong goes to `errors`."""
+def _clean(
+    body: Body, settings: FormSettings, errors: FieldErrors
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Texts in their final shape: known fields, UTM without its prefix, what the site asked besides. Technical fields
+    are left out; what is wrong goes to `errors`."""
+    known: dict[str, str] = {}
+    utm: dict[str, str] = {}
     values: dict[str, str] = {}
     limit, trap = settings.max_fields, settings.honeypot
     if len(body.pairs) > limit:
         errors[printable_name(body.pairs[limit][0])] = Message("too_many_fields", limit)
     for name, value in body.pairs[:limit]:
-        if name not in KNOWN:
-            if name in TECHNICAL or name == trap:
-                continue
-            folded = name.lower()
-            name = folded if folded in KNOWN or folded.startswith("utm_") else name
-            if problem := _wrong_name(name):
-                errors[printable_name(name)] = problem
-                continue
-        text = _text(name, value, errors)
-        if name in values and body.is_form:
-            text = _repeated(name, values[name], text, errors)
-        values[name] = text
-    return values
+        folded = name if name in KNOWN else name.lower()
+        if folded in KNOWN:
+            place, key = known, folded
+        elif name in TECHNICAL or name == trap:
+            continue
+        elif problem := _wrong_name(name):
+            errors[printable_name(name)] = problem
+            continue
+        elif folded.startswith("utm_"):
+            place, key = utm, folded[4:]
+        else:
+            place, key = values, name
+        # Nearly every text is short and of one line: three quick questions.
+        if type(value) is str and len(value) <= SHORT and value.isprintable():
+            text = value.strip()
+        else:
+            text = _text(name if place is values else folded, value, errors)
+        if body.is_form and key in place:
+            text = _repeated(name, place[key], text, errors) if place is values else text or place[key]
+        place[key] = text
+    return known, utm, values
 
 
 def _wrong_name(name: str) -> Message | None:
@@ -127,7 +140,6 @@ def printable_name(name: str) -> str:
 def _text(name: str, value: object, errors: FieldErrors) -> str:
     if type(value) is not str:
         value = _scalar(name, value, errors)
-    # The first question is quick, and nearly every text of one line passes it.
     if not value.isprintable() and _ODD.search(value):
         if _BROKEN.search(value):
             errors[name] = Message("broken")
@@ -158,9 +170,8 @@ def _scalar(name: str, value: object, errors: FieldErrors) -> str:
 
 
 def _repeated(name: str, before: str, now: str, errors: FieldErrors) -> str:
-    """The same name twice: a group of boxes, or a hidden «0» before a box. JSON keeps the last one, as browsers do."""
-    if name in KNOWN or name.startswith("utm_"):
-        return now or before
+    """The same name twice: a group of boxes. JSON keeps the last one, as browsers do; of a known field, as of a hidden
+    «0» before a box, the last that says anything counts."""
     both = f"{before}, {now}" if before and now else before or now
     if len(both) > MAX_OTHER:
         errors[name] = Message("too_long", MAX_OTHER)

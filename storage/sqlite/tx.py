@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -26,6 +26,9 @@ from storage.sqlite.compile import (
 from storage.sqlite.errors import FATAL, translate
 
 E = TypeVar("E", bound=Entity)
+
+MOST_ROWS = 32
+"""Documents in one statement."""
 
 
 class SqliteReadTx:
@@ -165,6 +168,26 @@ class SqliteTx(SqliteReadTx):
         self.touched.add(collection.name)
         return stored
 
+    def insert_unknown(self, collection: Collection[E], entities: Sequence[E]) -> list[bool]:
+        added: set[str] = set()
+        for piece in pieces(entities):
+            values: list[Any] = []
+            for entity in piece:
+                stored, document, columns = collection.encode(entity)
+                values += (stored.id, stored.version, document, *columns)
+            try:
+                rows = self._rows(_insert_unknown_sql(collection.name, collection.columns, len(piece)), values)
+            except apsw.ConstraintError as error:
+                raise violation(collection, error) from error
+            added.update(row[0] for row in rows)
+        if added:
+            self.touched.add(collection.name)
+        is_new = []
+        for entity in entities:
+            is_new.append(entity.id in added)
+            added.discard(entity.id)  # a second one with this id was not added
+        return is_new
+
     def replace(self, collection: Collection[E], entity: E) -> E:
         return self._write(collection, entity, tuple(range(len(collection.columns))))
 
@@ -217,10 +240,26 @@ def _checked(limit: int) -> int:
     return limit
 
 
+def pieces(entities: Sequence[E]) -> Iterator[Sequence[E]]:
+    """As few as possible of 32, 16, 8, 4, 2 and 1: so few statements are prepared once and used for ever."""
+    start, size = 0, MOST_ROWS
+    while start < len(entities):
+        while size > len(entities) - start:
+            size //= 2
+        yield entities[start : start + size]
+        start += size
+
+
 @lru_cache(maxsize=256)
-def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+def _insert_sql(table: str, columns: tuple[str, ...], rows: int = 1) -> str:
     names = "".join(f', "{name}"' for name in columns)
-    return f'INSERT INTO "{table}" (id, version, _doc{names}) VALUES (?, ?, ?{", ?" * len(columns)})'
+    row = f"(?, ?, ?{', ?' * len(columns)})"
+    return f'INSERT INTO "{table}" (id, version, _doc{names}) VALUES {", ".join([row] * rows)}'
+
+
+@lru_cache(maxsize=256)
+def _insert_unknown_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
+    return f"{_insert_sql(table, columns, rows)} ON CONFLICT (id) DO NOTHING RETURNING id"
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from router.journal import JOURNAL, accept, quarantine
 from storage import Tx
 from tests.browser.conftest import Sit
 from tests.browser.office import PHONE, SMALL_PHONE, Office
-from tests.browser.test_workplace import CUSTOMER
+from tests.browser.test_workplace import CUSTOMER, until_there_is_a_lead
 
 pytestmark = pytest.mark.browser
 
@@ -86,6 +86,7 @@ async def test_ops_see_what_failed_and_replay_it(office: Office, sit: Sit) -> No
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Повторить").click()
     await expect(failure).to_have_count(0)
+    await until_there_is_a_lead(office)
     leads = await office.read(lambda tx: tx.find(LEADS))
     assert [lead.title for lead in leads] == ["Заявка с сайта: Иван"]
 

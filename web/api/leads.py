@@ -14,7 +14,7 @@ from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import record
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid, Missing
-from crm_core.leads import LEADS, Lead, announce, edit_lead, get_lead, list_leads, move_lead
+from crm_core.leads import LEADS, Lead, edit_lead, get_lead, list_leads, mark_seen, move_lead
 from crm_core.rights import Action
 from distribution import offers
 from distribution.desk import Desk
@@ -295,11 +295,7 @@ async def seen(call: Call[None, None]) -> LeadOut:
 
 
 def _seen(tx: Tx, actor: Actor, lead_id: str) -> LeadOut:
-    lead = get_lead(tx, actor, lead_id)
-    if lead.unread and lead.owner_id == actor.id and actor.id is not None:
-        lead = tx.update(LEADS, lead, unread=0)
-        announce(tx, lead, "seen")
-    return show_lead(tx, lead)
+    return show_lead(tx, mark_seen(tx, actor, lead_id))
 
 
 ROUTES = (

@@ -5,14 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from crm_core.actor import Actor
-from crm_core.changes import tell
-from crm_core.errors import Missing
-from crm_core.notifications import NOTIFICATIONS, Notification
+from crm_core.notifications import NOTIFICATIONS, Notification, mark_all_read, mark_read
 from storage import ReadTx, Tx
 from web.api.call import Call, Out, Page, Route, page_of
 from web.api.input import ListQuery
-
-BATCH = 200
 
 
 class NotificationOut(Out, frozen=True, kw_only=True):
@@ -49,13 +45,7 @@ async def read(call: Call[None, None]) -> NotificationOut:
 
 
 def _read(tx: Tx, actor: Actor, user_id: str, note_id: str) -> Notification:
-    note = tx.get(NOTIFICATIONS, note_id)
-    if note is None or note.user_id != user_id:
-        raise Missing("Такого уведомления нет")
-    if note.read:
-        return note
-    tell(tx, "notification", note.id, "read", to=(user_id,))
-    return tx.update(NOTIFICATIONS, note, read=True)
+    return mark_read(tx, user_id, note_id)
 
 
 async def read_all(call: Call[None, None]) -> None:
@@ -63,8 +53,7 @@ async def read_all(call: Call[None, None]) -> None:
 
 
 def _read_all(tx: Tx, actor: Actor, user_id: str) -> None:
-    for note in tx.find(NOTIFICATIONS, {"user_id": user_id, "read": False}, limit=BATCH):
-        _read(tx, actor, user_id, note.id)
+    mark_all_read(tx, user_id)
 
 
 ROUTES = (

@@ -11,7 +11,7 @@ from aiohttp import web
 from crm_core.accounts import close_sessions_of
 from crm_core.actor import Actor
 from crm_core.errors import Invalid
-from crm_core.notifications import NOTIFICATIONS, Notification
+from crm_core.notifications import NOTIFICATIONS, Notification, mark_all_read
 from crm_core.users import USERS, Presence, set_presence, update_user
 from storage import ReadTx, Tx
 from web.auth import current, log_in, log_out, own_path, set_cookie, sign_in
@@ -87,11 +87,6 @@ def notes_of(tx: ReadTx, user_id: str) -> list[Notification]:
     return [*unread, *read][:NOTES]
 
 
-def _mark_read(tx: Tx, user_id: str) -> None:
-    for note in tx.find(NOTIFICATIONS, {"user_id": user_id, "read": False}, limit=500):
-        tx.update(NOTIFICATIONS, note, read=True)
-
-
 async def notes_part(request: web.Request) -> web.Response:
     """`GET /me/notifications`: the list under the bell."""
     who = await reader(request)
@@ -108,7 +103,7 @@ async def bell_part(request: web.Request) -> web.Response:
 async def read_notes(request: web.Request) -> web.Response:
     """`POST /me/notifications/read`: all of them."""
     who = await reader(request)
-    await who.write(_mark_read, who.user.id)
+    await who.write(mark_all_read, who.user.id)
     return part(request, who, "frame/bell.html", unread_notes=0)
 
 

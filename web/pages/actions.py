@@ -6,22 +6,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from crm_core.actor import Actor
-from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid
-from crm_core.leads import Lead, edit_lead, for_change, get_lead, move_lead, open_lead_of, set_stage
+from crm_core.leads import Lead, edit_lead, for_change, move_lead, undo_closing
 from crm_core.people import PEOPLE, Person
-from crm_core.timeline import TIMELINE, ItemKind
 from distribution.offers import assign, decline, take
 from router.outgoing import add_note, cancel, reply, retry
 from router.person import edit_lead_person, edit_person
-from storage import ReadTx, Tx
+from storage import Tx
 from web.corrections import Correction, corrected
 from web.pages.card import stage_of
 from web.pages.i18n import _
@@ -29,7 +26,6 @@ from web.pages.look import seen_by
 from web.pages.render import Reader, reader
 from web.pages.uploads import read_form
 
-UNDO_WITHIN = timedelta(minutes=2)
 TOP_FIELDS = frozenset({"title", "company"})
 
 
@@ -81,35 +77,10 @@ async def move(request: web.Request) -> web.Response:
     return done(**events)
 
 
-def take_back(tx: Tx, actor: Actor, company: Company, lead_id: str) -> Lead:
-    """Undo one's own closing of a lead just now. Later it is a change of a finished lead, and rights decide."""
-    lead = get_lead(tx, actor, lead_id)
-    if lead.open:
-        return lead
-    former = _own_closing(tx, actor, lead)
-    if former is None:
-        for_change(tx, actor, lead_id)
-        raise Conflict("Отменить уже нельзя: верните лид в работу через стадию")
-    if lead.person_id and open_lead_of(tx, lead.person_id):
-        raise Conflict("У этого клиента уже есть другой открытый лид")
-    return set_stage(tx, actor, company, lead, former)
-
-
-def _own_closing(tx: ReadTx, actor: Actor, lead: Lead) -> str | None:
-    """The stage that this actor closed the lead from within `UNDO_WITHIN`."""
-    if actor.id is None or tx.now - lead.stage_since > UNDO_WITHIN:
-        return None
-    for item in tx.find(TIMELINE, {"lead_id": lead.id}, sort="-at", limit=20):
-        if item.kind is ItemKind.STAGE:
-            own = item.author_id == actor.id and item.data.get("to") == lead.stage
-            return str(item.data["from"]) if own else None
-    return None
-
-
 async def undo(request: web.Request) -> web.Response:
     """`POST /leads/{id}/undo`: the closing was a slip."""
     who, lead_id = await reader(request), request.match_info["id"]
-    await who.write(take_back, who.actor, who.services.desk.company, lead_id)
+    await who.write(undo_closing, who.actor, who.services.desk.company, lead_id)
     return done(**{"lead:changed": {"lead": lead_id}, "toast": toast(who, "Лид снова в работе")})
 
 

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from crm_core.actor import Actor
-from crm_core.leads import LEADS, announce, get_lead
+from crm_core.leads import get_lead, mark_seen
 from crm_core.rights import Action
-from storage import Tx
 from web.pages.card import Card, card, colleagues, decisions
 from web.pages.conversation import item_of, staff, talk
 from web.pages.queue import TABS, chosen_tab, pane
 from web.pages.render import Reader, page, part, reader, wants_part
-
-
-def seen(tx: Tx, actor: Actor, lead_id: str) -> None:
-    """The owner looked at what the customer wrote."""
-    lead = get_lead(tx, actor, lead_id)
-    if actor.id is not None and lead.owner_id == actor.id and lead.unread:
-        announce(tx, tx.update(LEADS, lead, unread=0), "seen")
 
 
 async def workplace(request: web.Request) -> web.Response:
@@ -35,7 +26,7 @@ async def lead_page(request: web.Request) -> web.Response:
     lead_id = request.match_info["id"]
     found = await _card(who, lead_id)
     if found.lead.unread and found.lead.owner_id == who.user.id:
-        await who.write(seen, who.actor, lead_id)
+        await who.write(mark_seen, who.actor, lead_id)
     if wants_part(request):
         return part(request, who, "work/lead.html", card=found)
     return await _workplace(request, who, found)
@@ -83,7 +74,7 @@ async def item_part(request: web.Request) -> web.Response:
     who = await reader(request)
     lead_id, item_id = request.match_info["id"], request.match_info["item"]
     if "seen" in request.query:
-        await who.write(seen, who.actor, lead_id)
+        await who.write(mark_seen, who.actor, lead_id)
     item = await who.read(item_of, who.actor, lead_id, item_id)
     lead = await who.read(get_lead, who.actor, lead_id)
     names = await who.read(staff, who.services.desk)

@@ -90,6 +90,34 @@ async def test_a_taken_key_is_refused_and_the_transaction_stays_usable(store: St
     assert [seat.id for seat in await store.read(lambda tx: tx.find(SEATS))] == ["a", "c"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 100])
+async def test_only_unknown_documents_are_added_and_of_equal_ids_the_first(store: Store, count: int) -> None:
+    await store.write(lambda tx: tx.insert(SEATS, Seat(id="s0", name="before")))
+
+    def work(tx: Tx) -> list[bool]:
+        arrivals = [Seat(id=f"s{number}", name=f"first {number}") for number in range(count)]
+        return tx.insert_unknown(SEATS, [*arrivals, Seat(id=f"s{count - 1}", name="again")])
+
+    assert await store.write(work) == [False] + [True] * (count - 1) + [False]
+    assert await store.read(lambda tx: tx.require(SEATS, "s0").name) == "before"
+    assert await store.read(lambda tx: tx.count(SEATS)) == count
+    assert {seat.name for seat in await store.read(lambda tx: tx.find(SEATS))}.isdisjoint({"again"})
+
+
+async def test_unknown_documents_with_a_taken_key_are_refused_together(store: Store) -> None:
+    def work(tx: Tx) -> None:
+        tx.insert(SEATS, Seat(id="a", name="window"))
+        with pytest.raises(UniqueViolation):
+            tx.insert_unknown(SEATS, [Seat(id="b", name="door"), Seat(id="c", name="window")])
+
+    await store.write(work)
+    assert [seat.id for seat in await store.read(lambda tx: tx.find(SEATS))] == ["a"]
+
+
+async def test_nothing_unknown_is_nothing_to_do(store: Store) -> None:
+    assert await store.write(lambda tx: tx.insert_unknown(SEATS, [])) == []
+
+
 async def test_replace_refuses_a_taken_key_too(store: Store) -> None:
     def work(tx: Tx) -> None:
         tx.insert(SEATS, Seat(id="a", name="window"))
