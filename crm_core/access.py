@@ -12,6 +12,7 @@ from storage import AnyOf, Filter, In
 
 _WHAT = {
     "lead": "с лидами",
+    "deal": "со сделками",
     "task": "с задачами",
     "call": "со звонками",
     "contact": "с контактами",
@@ -30,10 +31,14 @@ class Facts:
     """Users that the record belongs to: owner, the one it is offered to, participants."""
     stage: str | None = None
     open: bool = True
+    pipeline: str | None = None
+    """Of a deal."""
 
 
 def allows(actor: Actor, grant: Grant, facts: Facts) -> bool:
     if grant.only_open and not facts.open:
+        return False
+    if grant.pipelines and facts.pipeline not in grant.pipelines:
         return False
     match grant.scope:
         case Scope.ALL:
@@ -63,6 +68,8 @@ def visible(actor: Actor, entity: str, *, owner_fields: tuple[str, ...], has_sta
     filters: list[Filter] = []
     for grant in actor.rights.granted(actor.roles, entity, Action.READ):
         extra: dict[str, Any] = {"open": True} if grant.only_open else {}
+        if grant.pipelines:
+            extra["pipeline"] = In(sorted(grant.pipelines))
         match grant.scope:
             case Scope.ALL:
                 filters.append(extra)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from crm_core.errors import Invalid
+from crm_core.pipelines import Conversion, Pipeline
 from crm_core.rights import Rights
 from workhours import Calendar
 
@@ -93,6 +94,9 @@ class Company:
     sources: Sequence[SourceRule] = ()
     routing: Sequence[RoutingRule] = ()
     fields: Sequence[FieldRule] = ()
+    pipelines: Mapping[str, Pipeline] = field(default_factory=dict)
+    deal_fields: Sequence[FieldRule] = ()
+    conversion: Conversion = field(default_factory=Conversion)
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role key → title."""
     connectors: Mapping[str, ConnectorInfo] = field(default_factory=lambda: MappingProxyType({}))
@@ -116,6 +120,13 @@ class Company:
     def stage_title(self, key: str) -> str:
         """For people; a stage that is gone from the configuration is called by its key."""
         return next((stage.title for stage in self.stages if stage.key == key), key)
+
+    def pipeline(self, key: str) -> Pipeline:
+        """The pipeline of deals, or `Invalid` that names those there are."""
+        try:
+            return self.pipelines[key]
+        except KeyError:
+            raise Invalid({"pipeline": f"Направления «{key}» нет; есть {', '.join(self.pipelines)}"}) from None
 
     def calendar(self, name: str | None = None) -> Calendar:
         return self.calendars[name or self.default_calendar]

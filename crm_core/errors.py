@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 
 class CoreError(Exception):
@@ -27,3 +29,22 @@ class Invalid(CoreError):
 
 class Conflict(CoreError):
     """The record is not in the state that the command needs (already taken, closed, changed by somebody else)."""
+
+
+class Lack(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a gate demands and that is not there yet."""
+
+    kind: str
+    key: str
+    title: str
+    """For people: what to do."""
+    stage: str | None = None
+    """The stage that demands it."""
+
+
+class Incomplete(CoreError):
+    """Something must be there before this may happen; `missing` lists what."""
+
+    def __init__(self, what: str, missing: Sequence[Lack]) -> None:
+        super().__init__(f"{what}: {'; '.join(lack.title for lack in missing)}")
+        self.missing = tuple(missing)

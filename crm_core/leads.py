@@ -194,6 +194,8 @@ def move_lead(tx: Tx, actor: Actor, company: Company, lead_id: str, stage: str, 
         raise Invalid({"stage": "В «Успешный» лид переходит конвертацией"})
     if lead.stage == stage:
         return lead
+    if lead.deal_id and target.kind == "open":
+        raise Conflict("Из лида уже сделана сделка: работа продолжается в ней")
     if not lead.open and target.kind == "open" and lead.person_id and open_lead_of(tx, lead.person_id):
         raise Conflict("У этого клиента уже есть другой открытый лид")
     return set_stage(tx, actor, company, lead, stage)
@@ -248,6 +250,8 @@ def undo_closing(tx: Tx, actor: Actor, company: Company, lead_id: str) -> Lead:
     lead = get_lead(tx, actor, lead_id)
     if lead.open:
         return lead
+    if lead.deal_id:
+        raise Conflict("Из лида уже сделана сделка: работа продолжается в ней")
     former = _own_closing(tx, actor, lead)
     if former is None:
         for_change(tx, actor, lead_id)

@@ -1,8 +1,8 @@
 """Rights: role × entity × action → scope, as data of the preset, enforced for page, API, export and stream alike.
 
 A grant is written as words: `"all"`, `"own"`, `"department"`, or `"stage purchase_check delivery"`, optionally with
-`open` when finished records are out of reach: `"all open"`. What is not granted is refused. Somebody with several roles
-has the widest of their grants.
+`open` when finished records are out of reach: `"all open"`, and with the pipelines of deals that it reaches:
+`"own in service"`. What is not granted is refused. Somebody with several roles has the widest of their grants.
 """
 
 from __future__ import annotations
@@ -37,6 +37,13 @@ class Grant:
     scope: Scope
     stages: frozenset[str] = frozenset()
     only_open: bool = False
+    pipelines: frozenset[str] = frozenset()
+    """Of deals; empty: all of them."""
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it reaches every record."""
+        return self.scope is Scope.ALL and not self.only_open and not self.pipelines
 
 
 class GrantError(ValueError):
@@ -44,8 +51,9 @@ class GrantError(ValueError):
 
 
 def parse_grant(text: str) -> Grant:
-    """`"all"`, `"own open"`, `"stage contract delivery"` → `Grant`."""
-    words = text.split()
+    """`"all"`, `"own open"`, `"stage contract delivery in equipment"` → `Grant`."""
+    scoped, is_limited, pipelines = text.partition(" in ")
+    words = scoped.split()
     only_open = "open" in words
     words = [word for word in words if word != "open"]
     if not words or words[0] not in tuple(Scope):
@@ -53,7 +61,9 @@ def parse_grant(text: str) -> Grant:
     scope = Scope(words[0])
     if (scope is Scope.STAGE) != (len(words) > 1):
         raise GrantError(f"«{text}»: названия стадий пишутся после слова stage, и только там")
-    return Grant(scope, frozenset(words[1:]), only_open)
+    if is_limited and not pipelines.split():
+        raise GrantError(f"«{text}»: после слова in пишутся направления сделок")
+    return Grant(scope, frozenset(words[1:]), only_open, frozenset(pipelines.split()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class ItemKind(StrEnum):
     OFFER = "offer"
     DECISION = "decision"
     COMMENT = "comment"
+    DEAL = "deal"
 
 
 class File(Entity, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class TimelineItem(Entity, frozen=True, kw_only=True):
     kind: ItemKind
     at: datetime
     lead_id: str | None = None
+    deal_id: str | None = None
     person_id: str | None = None
     task_id: str | None = None
     channel: str | None = None
@@ -75,6 +77,7 @@ TIMELINE = Collection(
     TimelineItem,
     [
         Index("lead_id", "at"),
+        Index("deal_id", "at"),
         Index("person_id", "at"),
         Index("task_id", "at"),
         Index("message_id"),
@@ -93,6 +96,6 @@ def add(tx: Tx, item: TimelineItem, owners: tuple[str | None, ...] = ()) -> Time
         item.kind,
         lead_id=item.lead_id,
         owners=owners,
-        data={"direction": item.direction, "channel": item.channel},
+        data={"direction": item.direction, "channel": item.channel, "deal_id": item.deal_id},
     )
     return item

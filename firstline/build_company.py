@@ -17,6 +17,7 @@ from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
 from firstline.build_channels import check_name
 from firstline.build_people import once, refers
+from firstline.build_pipelines import read_conversion, read_pipelines
 from firstline.build_rules import read_routing, read_rows, read_sources
 from firstline.draft import Draft
 from firstline.problems import nearest
@@ -68,7 +69,10 @@ def read_company(
 ) -> Company | None:
     """The company as the rooms below see it; None when something in it is wrong."""
     roles, stages = _roles(draft), _stages(draft, section)
-    sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft)
+    sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft, "fields")
+    deal_fields = _fields(draft, "deal_fields")
+    pipelines = read_pipelines(draft, deal_fields, roles)
+    conversion = read_conversion(draft, stages, rules, deal_fields)
     rights, texts = _rights(draft, roles), _texts(draft)
     if draft.problems:
         return None
@@ -81,6 +85,9 @@ def read_company(
         sources=sources,
         routing=routing,
         fields=rules,
+        pipelines=pipelines,
+        deal_fields=deal_fields,
+        conversion=conversion,
         roles=roles,
         connectors={name: _info(name, settings) for name, settings in connectors.items()},
         texts=texts,
@@ -137,14 +144,12 @@ def _stages(draft: Draft, section: CompanySection) -> list[Stage]:
     return [Stage(row.key, row.title, row.kind, row.color) for row in rows]
 
 
-def _fields(draft: Draft) -> list[FieldRule]:
-    rows = read_rows(draft, "fields", FieldRow)
-    once(draft, [(("fields", number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
+def _fields(draft: Draft, table: str) -> list[FieldRule]:
+    rows = read_rows(draft, table, FieldRow)
+    once(draft, [((table, number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
     for number, row in enumerate(rows):
         if (row.type == "choice") != bool(row.choices):
-            draft.report(
-                ("fields", number, "choices"), "список значений нужен полю choice и только ему", "исправьте type"
-            )
+            draft.report((table, number, "choices"), "список значений нужен полю choice и только ему", "исправьте type")
     return [FieldRule(row.key, row.title, row.type, row.choices) for row in rows]
 
 
@@ -167,10 +172,12 @@ def _grant(draft: Draft, where: tuple[str, str, str], words: Any) -> Grant | Non
     if where[-1] != "*":
         refers(draft, place, "действия", [where[-1]], [str(action) for action in Action])
     try:
-        return parse_grant(words if isinstance(words, str) else "")
+        grant = parse_grant(words if isinstance(words, str) else "")
     except GrantError as error:
         draft.report(place, "область не понята", str(error).partition(": ")[2])
         return None
+    refers(draft, place, "направления", sorted(grant.pipelines), draft.table("pipelines"))
+    return grant
 
 
 def _texts(draft: Draft) -> Texts:

@@ -9,6 +9,8 @@ from crm_core.audit import AUDIT
 from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
 from crm_core.changes import CHANGES
+from crm_core.deal_stages import STAYS
+from crm_core.deals import DEALS
 from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
@@ -31,6 +33,7 @@ SCHEMA = Schema(
         CALLS,
         CHANGES,
         CURSORS,
+        DEALS,
         DECISIONS,
         DEPARTMENTS,
         DUPLICATES,
@@ -42,6 +45,7 @@ SCHEMA = Schema(
         PEOPLE,
         QUEUE_STATES,
         SESSIONS,
+        STAYS,
         TASKS,
         TIMELINE,
         TIMERS,

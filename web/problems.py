@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from connectors.contract import NotReady
-from crm_core.errors import Conflict, CoreError, Forbidden, Invalid, Missing
+from crm_core.errors import Conflict, CoreError, Forbidden, Incomplete, Invalid, Missing
 from storage import NotFound, QueryError, StorageError, StoreUnavailable, UniqueViolation, VersionConflict
 
 TYPE = "application/problem+json"
@@ -76,6 +76,9 @@ def too_soon(seconds: int, detail: str) -> Problem:
 
 def _refused_by_core(error: CoreError) -> Problem:
     status = {Forbidden: 403, Missing: 404, Invalid: 422, Conflict: 409}.get(type(error), 422)
+    if isinstance(error, Incomplete):
+        wanted = {lack.key: lack.title for lack in error.missing if lack.kind == "field"}
+        return Problem(422, str(error), fields=wanted, extra={"missing": msgspec.to_builtins(error.missing)})
     fields = error.fields if isinstance(error, Invalid) else None
     detail = "; ".join(fields.values()) if fields else str(error)
     return Problem(status, detail, fields=fields)

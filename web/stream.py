@@ -30,7 +30,7 @@ from aiohttp import web
 from crm_core.access import Facts, may
 from crm_core.actor import Actor
 from crm_core.changes import CHANGES, Change, last_seq, since
-from crm_core.rights import Action, Scope
+from crm_core.rights import Action
 from storage import ReadTx, Store, StoreUnavailable
 from web.auth import Signed, look_up, require
 from web.problems import invalid
@@ -80,10 +80,11 @@ def encode(change: Change) -> bytes:
 
 
 def sees_all(actor: Actor, entity: str) -> bool:
-    """Whether every change of this entity is for this reader. Timeline items belong to leads or to tasks: to both."""
-    for each in ("lead", "task") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
+    """Whether every change of this entity is for this reader. Timeline items are of leads, deals
+    or tasks: of them all."""
+    for each in ("lead", "deal", "task") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
         grants = actor.rights.granted(actor.roles, each, Action.READ)
-        if not any(grant.scope is Scope.ALL and not grant.only_open for grant in grants):
+        if not any(grant.is_everything for grant in grants):
             return False
     return True
 
@@ -96,9 +97,11 @@ def sees(actor: Actor, change: Change) -> bool:
         return bool(change.to)
     entity = ENTITY_RIGHTS.get(change.entity, change.entity)
     if change.entity == "timeline" and change.lead_id is None:
-        entity = "task"
-    stage = change.data.get("stage")
-    facts = Facts(frozenset(change.owners), stage if isinstance(stage, str) else None, change.event != "closed")
+        entity = "deal" if change.data.get("deal_id") else "task"
+    stage, pipeline = (
+        value if isinstance(value := change.data.get(key), str) else None for key in ("stage", "pipeline")
+    )
+    facts = Facts(frozenset(change.owners), stage, change.event != "closed", pipeline)
     return may(actor, entity, Action.READ, facts)
 
 

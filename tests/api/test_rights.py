@@ -15,6 +15,10 @@ ON_DUTY = frozenset({"admin", "ops", "head_equipment"})
 
 CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/leads", None, LEAD_READERS),
+    ("GET", "/deals", None, EVERYBODY - {"ops"}),
+    ("GET", "/pipelines", None, EVERYBODY - {"ops"}),
+    ("POST", "/deals", {"pipeline": "equipment"}, frozenset({"admin", "head_equipment", "first_line"})),
+    ("POST", "/deals", {"pipeline": "service"}, frozenset({"admin", "head_equipment", "head_service"})),
     ("GET", "/search?q=79161234567", None, EVERYBODY),
     ("GET", "/contacts", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/duplicates", None, EVERYBODY - {"procurement", "service_admin", "ops"}),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import blocked, calls, contacts, conversation, deals, files, leads, notes, queues, running, tasks, users
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
     *leads.ROUTES,
     *conversation.ROUTES,
+    *deals.ROUTES,
     *contacts.ROUTES,
     *blocked.ROUTES,
     *tasks.ROUTES,

@@ -29,7 +29,10 @@ def actor(role: str) -> Actor:
 
 MINE, OTHERS = Facts(owners=frozenset({"me"})), Facts(owners=frozenset({"somebody"}))
 FINISHED = Facts(owners=frozenset({"me"}), open=False)
-CHECKING, OFFERING = Facts(stage="purchase_check"), Facts(stage="offer")
+CHECKING, OFFERING, DELIVERY = (
+    Facts(stage=stage, pipeline="equipment") for stage in ("purchase_check", "offer", "delivery")
+)
+EQUIPMENT, SERVICE = (Facts(owners=frozenset({"me"}), pipeline=pipeline) for pipeline in ("equipment", "service"))
 
 ALLOWED = [
     ("head_equipment", "deal", Action.UPDATE, OTHERS),
@@ -45,14 +48,18 @@ ALLOWED = [
     ("first_line", "task", Action.UPDATE, MINE),
     ("consultant", "lead", Action.UPDATE, FINISHED),
     ("consultant", "contact", Action.UPDATE, OTHERS),
-    ("consultant", "deal", Action.UPDATE, MINE),
+    ("consultant", "deal", Action.UPDATE, EQUIPMENT),
+    ("consultant", "deal", Action.CREATE, EQUIPMENT),
+    ("first_line", "deal", Action.CREATE, EQUIPMENT),
+    ("head_service", "deal", Action.UPDATE, SERVICE),
     ("head_service", "lead", Action.UPDATE, OTHERS),
     ("head_service", "deal", Action.READ, OTHERS),
     ("head_service", "report", Action.READ, None),
     ("service_seller", "contact", Action.READ, OTHERS),
-    ("service_seller", "deal", Action.UPDATE, MINE),
+    ("service_seller", "deal", Action.UPDATE, SERVICE),
+    ("service_seller", "deal", Action.CREATE, SERVICE),
     ("procurement", "deal", Action.READ, CHECKING),
-    ("procurement", "deal", Action.READ, Facts(stage="delivery")),
+    ("procurement", "deal", Action.READ, DELIVERY),
     ("service_admin", "deal", Action.READ, OTHERS),
     ("ceo", "report", Action.READ, None),
     ("deputy", "report", Action.EXPORT, None),
@@ -73,7 +80,12 @@ REFUSED = [
     ("first_line", "report", Action.READ, None),
     ("first_line", "task", Action.READ, OTHERS),
     ("first_line", "connector", Action.READ, None),
+    ("first_line", "deal", Action.CREATE, SERVICE),
     ("consultant", "deal", Action.UPDATE, OTHERS),
+    ("consultant", "deal", Action.UPDATE, SERVICE),
+    ("service_seller", "deal", Action.UPDATE, EQUIPMENT),
+    ("head_service", "deal", Action.UPDATE, EQUIPMENT),
+    ("procurement", "deal", Action.READ, Facts(stage="delivery", pipeline="service")),
     ("consultant", "user", Action.MANAGE, None),
     ("service_seller", "lead", Action.READ, OTHERS),
     ("service_seller", "contact", Action.CREATE, None),
