@@ -13,6 +13,7 @@ from types import MappingProxyType
 from crm_core.errors import Invalid
 from crm_core.pipelines import Conversion, Pipeline
 from crm_core.rights import Rights
+from crm_core.task_groups import TaskGroup
 from workhours import Calendar
 
 
@@ -101,6 +102,8 @@ class Company:
     """Role key → title."""
     connectors: Mapping[str, ConnectorInfo] = field(default_factory=lambda: MappingProxyType({}))
     texts: Texts = Texts()
+    task_groups: Mapping[str, TaskGroup] = field(default_factory=lambda: MappingProxyType({}))
+    """In the order of the preset."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

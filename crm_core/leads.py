@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from crm_core import tasks, timers
+from crm_core import callbacks, timers
 from crm_core.access import Facts, check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
@@ -277,7 +277,7 @@ def _closed(tx: Tx, lead: Lead, stage_title: str) -> None:
     for kind in ("offer", "escalate", "call_guard"):
         timers.cancel(tx, kind, lead.id)
     timers.schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)
-    tasks.cancel_callbacks(tx, lead.id, f"Лид закрыт: {stage_title}")
+    callbacks.cancel_callbacks(tx, lead.id, f"Лид закрыт: {stage_title}")
     person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
     if person is not None and lead.owner_id:
         tx.update(PEOPLE, person, former_owner_id=lead.owner_id)
@@ -285,8 +285,8 @@ def _closed(tx: Tx, lead: Lead, stage_title: str) -> None:
 
 def _reopened(tx: Tx, lead: Lead, closed_at: datetime) -> None:
     """Back in work: with its former owner, or to distribution when it has none."""
-    tasks.revive_callbacks(tx, lead.id, closed_at)
-    tasks.hand_over(tx, lead.id, lead.owner_id)
+    callbacks.revive_callbacks(tx, lead.id, closed_at)
+    callbacks.hand_over(tx, lead.id, lead.owner_id)
     if lead.owner_id is None:
         timers.schedule(tx, PLACE, lead.id, tx.now)
 

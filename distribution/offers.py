@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from crm_core import tasks, timers
+from crm_core import callbacks, timers
 from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import record
 from crm_core.decisions import Verdict, explain
@@ -76,7 +76,7 @@ def _give(
         text = f"Назначен: {user.name} ({why})"
         lead = tx.update(LEADS, lead, owner_id=user.id, accepted_at=tx.now, **common)
         explain(tx, "own", text, lead_id=lead.id, candidates=verdicts)
-        tasks.hand_over(tx, lead.id, user.id)
+        callbacks.hand_over(tx, lead.id, user.id)
         announce(tx, lead, "assigned")
         return lead
     offer_id = tx.new_id("off_")
@@ -170,7 +170,7 @@ def own(tx: Tx, desk: Desk, lead: Lead, user: User, actor: Actor, rule: str, tex
     if former != user.id:
         record(tx, actor, "lead", lead.id, rule, {"owner_id": (former, user.id)})
         _note(tx, lead, actor, text)
-    tasks.hand_over(tx, lead.id, user.id)
+    callbacks.hand_over(tx, lead.id, user.id)
     if lead.stage == desk.company.new_stage:
         lead = set_stage(tx, actor, desk.company, lead, desk.company.work_stage)
     announce(tx, lead, "assigned", former=(former, offered))
@@ -227,7 +227,7 @@ def _back(tx: Tx, desk: Desk, lead: Lead, user_id: str, rule: str, text: str) ->
     if members and members <= set(declined):
         declined = (user_id,)
     lead = tx.update(LEADS, lead, owner_id=None, offered_to=None, offer_id=None, accepted_at=None, declined_by=declined)
-    tasks.hand_over(tx, lead.id, None)
+    callbacks.hand_over(tx, lead.id, None)
     announce(tx, lead, rule, {"from": user_id}, former=(user_id,))
     _freed(tx)
     lead = place(tx, desk, lead)
@@ -267,7 +267,7 @@ def assign(
         waiting_since=tx.now, declined_by=given_back, accepted_at=None,
         updated_at=tx.now,
     )  # fmt: skip
-    tasks.hand_over(tx, lead.id, None)
+    callbacks.hand_over(tx, lead.id, None)
     announce(tx, lead, "transferred", former=holders)
     _freed(tx)
     return place(tx, desk, lead)

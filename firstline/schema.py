@@ -15,7 +15,8 @@ from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
-from crm_core.tasks import TASKS
+from crm_core.task_repeat import TASK_SERIES
+from crm_core.tasks import TASK_LINKS, TASK_PLACES, TASKS
 from crm_core.timeline import TIMELINE
 from crm_core.timers import TIMERS
 from crm_core.users import ABSENCES, DEPARTMENTS, USERS
@@ -47,6 +48,9 @@ SCHEMA = Schema(
         SESSIONS,
         STAYS,
         TASKS,
+        TASK_LINKS,
+        TASK_PLACES,
+        TASK_SERIES,
         TIMELINE,
         TIMERS,
         TOKENS,

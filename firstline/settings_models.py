@@ -160,6 +160,19 @@ class StageRow(Section):
     color: Literal["blue", "teal", "green", "amber", "red", "violet", "gray"] = "blue"
 
 
+class TaskStageRow(Section):
+    key: Key
+    title: str = Field(min_length=1, max_length=80)
+    kind: Literal["open", "in_work", "waiting", "acceptance", "done"]
+
+
+class TaskGroupRow(Section):
+    """`[task_groups.KEY]`."""
+
+    title: str = Field(min_length=1, max_length=80)
+    stages: tuple[TaskStageRow, ...] = Field(min_length=1)
+
+
 class SourceRow(Section):
     """`[[sources]]`."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from connectors.contract import CallDirection, CallFacts, CallOutcome, CallPhase
-from crm_core import tasks, timers
+from crm_core import callbacks, timers
 from crm_core.calls import CALLS, CallRecord
 from crm_core.changes import tell
 from crm_core.decisions import explain
@@ -161,7 +161,7 @@ def _answered(contact: Contact, lead: Lead, user: User | None, *, may_own: bool 
         lead = own_by_call(tx, contact.desk, lead, user)
     lead = responded(tx, lead, tx.now, seen=user is not None and lead.owner_id == user.id)
     name = user.name if user else "сотрудник"
-    tasks.close_callbacks(tx, lead.id, f"Клиент дозвонился, ответил: {name}", user.id if user else None)
+    callbacks.close_callbacks(tx, lead.id, f"Клиент дозвонился, ответил: {name}", user.id if user else None)
     return lead
 
 
@@ -177,7 +177,7 @@ def _outgoing(contact: Contact, facts: CallFacts, record: CallRecord) -> None:
         lead = own_by_call(tx, contact.desk, lead, user, "Дозвонился клиенту первым")
     responded(tx, lead, tx.now)
     name = user.name if user else "сотрудник"
-    tasks.close_callbacks(tx, lead.id, f"Клиенту перезвонили: {name}", user.id if user else None)
+    callbacks.close_callbacks(tx, lead.id, f"Клиенту перезвонили: {name}", user.id if user else None)
 
 
 def _show_ringing(contact: Contact, before: CallRecord, after: CallRecord) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from crm_core import tasks
+from crm_core import task_reminders, tasks
+from crm_core.task_repeat import REPEAT, on_repeat
 from crm_core.timers import Handler, Timer, due, fire, next_due, postpone, schedule_sooner
 from crm_core.users import PLACE, QUEUE_WAKE
 from distribution.desk import Desk
@@ -38,7 +39,10 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         QUEUE_WAKE: with_desk(on_queue_wake),
         PLACE: with_desk(on_place),
         CALL_GUARD: with_desk(on_call_guard),
-        tasks.DUE: tasks.on_due,
+        tasks.DUE: task_reminders.on_due,
+        task_reminders.SOON: task_reminders.on_soon,
+        task_reminders.REMIND: task_reminders.on_remind,
+        REPEAT: lambda tx, timer: on_repeat(tx, desk.company, timer),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from connectors.contract import InboundKind
-from crm_core import tasks
+from crm_core import callbacks
 from crm_core.actor import SYSTEM
 from crm_core.decisions import explain
 from crm_core.leads import Lead, set_stage
@@ -78,7 +78,7 @@ def ask_callback(contact: Contact, lead: Lead, title: str) -> None:
         return
     deadline = contact.desk.after(contact.desk.queue_for(lead.queue), tx.now, company.callback_within)
     who = f"{person.name}, {phone}" if person and person.name else phone
-    tasks.open_callback(
+    callbacks.open_callback(
         tx,
         person_id=person.id if person else None,
         lead_id=lead.id,

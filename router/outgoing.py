@@ -6,7 +6,7 @@ from typing import Any
 
 from connectors.contract import Attachment, MessageState, Outbound
 from connectors.outbox import OUTBOX, OutboxMessage, enqueue, pace
-from crm_core import tasks
+from crm_core import callbacks
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
@@ -54,7 +54,7 @@ def reply(
     enqueue(tx, outbound, lead.id)
     item = add(tx, _item(tx, actor, lead, info, outbound), owners=(lead.owner_id,))
     tx.update(LEADS, responded(tx, lead, tx.now), last_activity_at=tx.now)
-    tasks.close_callbacks(tx, lead.id, f"Клиенту написали: {actor.name}", actor.id)
+    callbacks.close_callbacks(tx, lead.id, f"Клиенту написали: {actor.name}", actor.id)
     record(tx, actor, "lead", lead.id, "replied", {"connector": (None, info.name)})
     return item
 

@@ -36,6 +36,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("POST", "/connectors/site/resume", None, frozenset({"admin", "deputy", "ops"})),
     ("POST", "/users", {"email": "x@y.ru", "name": "Х", "roles": ["ops"]}, frozenset({"admin"})),
     ("POST", "/tasks", {"title": "Позвонить"}, EVERYBODY),
+    ("GET", "/task-groups", None, EVERYBODY),
 )
 
 

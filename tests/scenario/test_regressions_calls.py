@@ -11,7 +11,8 @@ from crm_core.blocklist import block
 from crm_core.calls import CALLS
 from crm_core.leads import move_lead
 from crm_core.people import PEOPLE
-from crm_core.tasks import TASKS, create_task
+from crm_core.task_commands import create_task
+from crm_core.tasks import TASKS
 from crm_core.users import User, update_user
 from distribution.offers import assign, decline, take
 from router.calls import LONGEST_CALL

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, deals, files, leads, notes, queues, running, tasks, users
+from web.api import (
+    blocked,
+    calls,
+    contacts,
+    conversation,
+    deals,
+    files,
+    leads,
+    notes,
+    queues,
+    running,
+    task_parts,
+    task_steps,
+    tasks,
+    users,
+)
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +27,8 @@ ROUTES: tuple[Route, ...] = (
     *contacts.ROUTES,
     *blocked.ROUTES,
     *tasks.ROUTES,
+    *task_steps.ROUTES,
+    *task_parts.ROUTES,
     *calls.ROUTES,
     *files.ROUTES,
     *notes.ROUTES,

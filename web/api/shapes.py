@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from crm_core.calls import CallRecord
 from crm_core.leads import Lead, Source
 from crm_core.people import PEOPLE, Person
-from crm_core.tasks import Task
 from crm_core.timeline import TimelineItem
 from storage import ReadTx
 from web.api.call import Out
@@ -146,30 +145,6 @@ class CallOut(Out, frozen=True, kw_only=True):
     person_id: str | None
 
 
-class TaskOut(Out, frozen=True, kw_only=True):
-    id: str
-    number: int
-    version: int
-    kind: str
-    title: str
-    description: str
-    state: str
-    open: bool
-    overdue: bool
-    responsible_id: str | None
-    creator_id: str | None
-    queue: str | None
-    lead_id: str | None
-    person_id: str | None
-    phone: str | None
-    calls: int
-    deadline: datetime | None
-    result: str | None
-    created_at: datetime
-    closed_at: datetime | None
-    closed_by: str | None
-
-
 def _messengers(person: Person) -> tuple[MessengerOut, ...]:
     return tuple(MessengerOut(network=m.network, id=m.id, username=m.username) for m in person.messengers)
 
@@ -217,10 +192,6 @@ def show_item(item: TimelineItem) -> TimelineOut:
 
 def show_call(call: CallRecord) -> CallOut:
     return _same(CallOut, call)
-
-
-def show_task(task: Task) -> TaskOut:
-    return _same(TaskOut, task)
 
 
 def _same(type: type[S], record: Any, **other: Any) -> S:

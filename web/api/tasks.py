@@ -1,35 +1,67 @@
-"""`/tasks`: one's own or those of others, by hand or left by a missed call."""
+"""`/tasks`: one's own or those of others, by hand or left by a missed call. Steps and parts stand beside."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from connectors.contract import Attachment
 from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.errors import Invalid
+from crm_core.company import Company
+from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.leads import LEADS, get_lead
+from crm_core.people import PEOPLE
 from crm_core.rights import Action
-from crm_core.tasks import TASKS, TaskState, comment_task, complete_task, create_task, get_task, list_tasks, update_task
-from crm_core.timeline import TIMELINE
-from crm_core.users import USERS
-from storage import ReadTx, Tx
-from web.api.call import Call, In, Page, Route, page_of
-from web.api.input import Id, ListQuery, Moment, Text
-from web.api.shapes import TaskOut, TimelineOut, show_item, show_task
+from crm_core.task_commands import comment_task, create_task, update_task
+from crm_core.tasks import TASKS, Link, Priority, TaskState, get_task, ids_of_people, list_tasks, of_record
+from crm_core.timeline import File
+from storage import AllOf, Filter, Gte, Lt, ReadTx, Tx
+from storage import In as OneOf
+from web.api.call import Call, In, Out, Page, Route, page_of
+from web.api.conversation import UploadId
+from web.api.files import MAX_FILES, attachments_of
+from web.api.find import MAX_NUMBER_DIGITS, RECENT
+from web.api.input import Id, Line, ListQuery, Moment, Text
+from web.api.task_shapes import TaskOut, show_task
+
+Part = Literal["responsible", "creator", "co_executor", "observer"]
+Entity = Literal["lead", "deal", "contact", "company"]
+Title = Annotated[str, Meta(min_length=1, max_length=300)]
+Minutes = Annotated[int, Meta(ge=0, le=10_000_000)]
+People = Annotated[list[Id], Meta(max_length=50)]
 
 
 class TaskQuery(ListQuery, frozen=True, kw_only=True):
     sort: Literal["deadline", "-deadline", "created_at", "-created_at"] = "deadline"
     mine: bool = False
+    """Those that one is responsible for."""
+    role: Part | None = None
+    """Those in which one has this part."""
     open: bool | None = None
     state: TaskState | None = None
     overdue: bool | None = None
     kind: Literal["task", "callback"] | None = None
+    group: Id | None = None
+    stage: Id | None = None
+    """Together with `group`."""
     lead_id: Id | None = None
     person_id: Id | None = None
     responsible_id: Id | None = None
+    creator_id: Id | None = None
+    deadline_from: Moment | None = None
+    deadline_to: Moment | None = None
+    """Not included."""
+    entity: Entity | None = None
+    entity_id: Id | None = None
+    """Together with `entity`: tasks of this record."""
+    q: Line | None = None
+    """Number, or words of the title among the newest thousand."""
+
+
+_EQUAL = ("open", "state", "overdue", "kind", "group", "stage", "lead_id", "person_id", "responsible_id", "creator_id")
 
 
 async def list_(call: Call[TaskQuery, None]) -> Page[TaskOut]:
@@ -38,102 +70,216 @@ async def list_(call: Call[TaskQuery, None]) -> Page[TaskOut]:
 
 def _list(tx: ReadTx, actor: Actor, query: TaskQuery) -> Page[TaskOut]:
     check(actor, "task", Action.READ)
-    names = ("open", "state", "overdue", "kind", "lead_id", "person_id", "responsible_id")
-    where: dict[str, Any] = {name: getattr(query, name) for name in names if getattr(query, name) is not None}
-    if query.mine:
-        where["responsible_id"] = actor.id
+    where = filter_of(tx, actor, query)
     rows = list_tasks(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, TASKS, rows, query.limit, query.sort, show_task)
+    return page_of(tx, TASKS, rows, query.limit, query.sort, lambda task: show_task(task, actor))
+
+
+def filter_of(tx: ReadTx, actor: Actor, query: TaskQuery) -> Filter:
+    """What the parameters mean to the store."""
+    given: dict[str, Any] = {name: getattr(query, name) for name in _EQUAL if getattr(query, name) is not None}
+    filters: list[Filter] = [given]
+    if query.mine:
+        filters.append({"responsible_id": actor.id})
+    if query.role is not None:
+        filters.append(_in_part(tx, actor, query.role, query.open))
+    if query.deadline_from is not None:
+        filters.append({"deadline": Gte(query.deadline_from)})
+    if query.deadline_to is not None:
+        filters.append({"deadline": Lt(query.deadline_to)})
+    if (query.entity is None) != (query.entity_id is None):
+        raise Invalid({"entity_id": "entity и entity_id указывают вместе"})
+    if query.stage is not None and query.group is None:
+        raise Invalid({"group": "Стадии есть у групп: укажите и group"})
+    if query.entity is not None and query.entity_id is not None:
+        filters.append(of_record(tx, query.entity, query.entity_id))
+    if query.q is not None and query.q.strip():
+        filters.append(_searched(tx, actor, query.q, AllOf(tuple(filters))))
+    return AllOf(tuple(filters))
+
+
+def _in_part(tx: ReadTx, actor: Actor, part: Part, open: bool | None) -> Filter:
+    if part in ("responsible", "creator"):
+        return {f"{part}_id": actor.id}
+    return {"id": OneOf(ids_of_people(tx, frozenset({actor.id}), open, part))}
+
+
+def _searched(tx: ReadTx, actor: Actor, text: str, where: Filter) -> Filter:
+    """By number however old; by words of the title among the newest, so that the cost does not grow with the store."""
+    bare = text.strip().removeprefix("№").strip()
+    if bare.isascii() and bare.isdecimal() and len(bare) <= MAX_NUMBER_DIGITS:
+        return {"number": int(bare)}
+    words = text.casefold().split()
+    recent = list_tasks(tx, actor, where, sort="-created_at", limit=RECENT)
+    return {"id": OneOf([task.id for task in recent if all(word in task.title.casefold() for word in words)])}
+
+
+class LinkIn(In, frozen=True, kw_only=True):
+    entity: Entity
+    id: Id
+
+
+Links = Annotated[list[LinkIn], Meta(max_length=50)]
 
 
 class NewTask(In, frozen=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=300)]
+    title: Title
     description: Text = ""
     responsible_id: Id | None = None
     """Oneself when absent."""
+    co_executors: People = []
+    observers: People = []
     deadline: Moment | None = None
     lead_id: Id | None = None
+    links: Links = []
+    group: Id | None = None
+    priority: Priority = Priority.NORMAL
+    planned_minutes: Minutes | None = None
+    result_required: bool = False
+    """It cannot be completed before a result was written."""
+    acceptance: bool = False
+    """Its creator accepts what was done, or returns it."""
+    attachments: Annotated[list[UploadId], Meta(max_length=MAX_FILES)] = []
+    """Ids that `POST /files` gave."""
 
 
 async def create(call: Call[None, NewTask]) -> TaskOut:
-    return await call.write(_create, call.body)
+    """Files may come along as parts of a multipart form instead."""
+    files = await attachments_of(call.store, call.actor, call.body.attachments)
+    return await call.write(_create, call.company, call.body, files)
 
 
-def _create(tx: Tx, actor: Actor, new: NewTask) -> TaskOut:
-    responsible = tx.get(USERS, new.responsible_id) if new.responsible_id else None
-    if new.responsible_id and (responsible is None or not responsible.active):
-        raise Invalid({"responsible_id": "Такого сотрудника нет, или он отключён"})
+_PLAIN = ("description", "deadline", "group", "priority", "planned_minutes", "result_required", "acceptance")
+
+
+def _create(tx: Tx, actor: Actor, company: Company, new: NewTask, files: tuple[Attachment, ...]) -> TaskOut:
     if new.lead_id:
-        if tx.get(LEADS, new.lead_id) is None:
-            raise Invalid({"lead_id": "Такого лида нет"})
-        get_lead(tx, actor, new.lead_id)
+        _linked(tx, actor, "lead_id", Link("lead", new.lead_id))
     task = create_task(
         tx,
         actor,
         title=new.title,
-        description=new.description,
         responsible_id=new.responsible_id,
-        deadline=new.deadline,
         lead_id=new.lead_id,
+        company=company,
+        co_executors=tuple(dict.fromkeys(new.co_executors)),
+        observers=tuple(dict.fromkeys(new.observers)),
+        links=_links(tx, actor, new.links),
+        **{name: getattr(new, name) for name in _PLAIN},
     )
-    return show_task(task)
+    if files:
+        comment_task(tx, actor, task.id, "", files=kept(files))
+        task = get_task(tx, actor, task.id)
+    return show_task(task, actor)
+
+
+def kept(files: tuple[Attachment, ...]) -> tuple[File, ...]:
+    return tuple(File(id=each.blob, name=each.name, type=each.type, size=each.size) for each in files)
+
+
+def _links(tx: ReadTx, actor: Actor, links: list[LinkIn]) -> tuple[Link, ...]:
+    found = tuple(dict.fromkeys(Link(each.entity, each.id) for each in links))
+    for number, link in enumerate(found):
+        _linked(tx, actor, f"links[{number}]", link)
+    return found
+
+
+def _contact(tx: ReadTx, actor: Actor, person_id: str) -> None:
+    check(actor, "contact", Action.READ)
+    if tx.get(PEOPLE, person_id) is None:
+        raise Missing("Такого контакта нет")
+
+
+def _lead(tx: ReadTx, actor: Actor, lead_id: str) -> None:
+    if tx.get(LEADS, lead_id) is None:
+        raise Missing("Такого лида нет")
+    get_lead(tx, actor, lead_id)
+
+
+LINKED: Mapping[str, Callable[[ReadTx, Actor, str], object]] = {"lead": _lead, "contact": _contact}
+"""Kind of record → raises when there is none with this id or the actor may not see it. Kinds that the store does not
+hold cannot be linked."""
+
+
+def _linked(tx: ReadTx, actor: Actor, field: str, link: Link) -> None:
+    look = LINKED.get(link.entity)
+    if look is None:
+        raise Invalid({field: f"Записей вида {link.entity} в хабе нет"})
+    try:
+        look(tx, actor, link.id)
+    except Missing as error:
+        raise Invalid({field: str(error)}) from error
+    except Forbidden:
+        raise Forbidden("Связать задачу можно с тем, что вам видно") from None
 
 
 async def read(call: Call[None, None]) -> TaskOut:
-    return show_task(await call.read(get_task, call.id))
+    return show_task(await call.read(get_task, call.id), call.actor)
 
 
 class TaskPatch(In, frozen=True, kw_only=True):
-    title: Annotated[str, Meta(min_length=1, max_length=300)] | UnsetType = UNSET
+    title: Title | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     responsible_id: Id | UnsetType = UNSET
+    co_executors: People | UnsetType = UNSET
+    observers: People | UnsetType = UNSET
     deadline: Moment | UnsetType | None = UNSET
+    links: Links | UnsetType = UNSET
+    group: Id | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
+    planned_minutes: Minutes | UnsetType | None = UNSET
+    result_required: bool | UnsetType = UNSET
+    acceptance: bool | UnsetType = UNSET
 
 
 async def patch(call: Call[None, TaskPatch]) -> TaskOut:
     """An open task. `If-Match: VERSION` refuses a change of what somebody else has changed meanwhile."""
-    changes = call.body.given()
-    return show_task(await call.write(update_task, call.id, changes, call.if_match))
+    return await call.write(_patch, call.company, call.id, call.body.given(), call.if_match)
 
 
-class Completion(In, frozen=True, kw_only=True):
-    result: Annotated[str, Meta(max_length=10_000)] = ""
+def _patch(
+    tx: Tx, actor: Actor, company: Company, task_id: str, changes: dict[str, Any], version: int | None
+) -> TaskOut:
+    for name in {"co_executors", "observers"} & changes.keys():
+        changes[name] = tuple(dict.fromkeys(changes[name]))
+    if "links" in changes:
+        had = get_task(tx, actor, task_id).links
+        new = [each for each in changes["links"] if Link(each.entity, each.id) not in had]
+        _links(tx, actor, new)
+        changes["links"] = tuple(dict.fromkeys(Link(each.entity, each.id) for each in changes["links"]))
+    return show_task(update_task(tx, actor, task_id, changes, version, company), actor)
 
 
-async def complete(call: Call[None, Completion]) -> TaskOut:
-    """Done, with what came out of it."""
-    return show_task(await call.write(complete_task, call.id, call.body.result))
+class StageOut(Out, frozen=True, kw_only=True):
+    key: str
+    title: str
+    kind: str
+    """State of a task that it stands for."""
 
 
-class NewComment(In, frozen=True, kw_only=True):
-    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+class GroupOut(Out, frozen=True, kw_only=True):
+    key: str
+    title: str
+    stages: tuple[StageOut, ...]
 
 
-async def comment(call: Call[None, NewComment]) -> TimelineOut:
-    return show_item(await call.write(comment_task, call.id, call.body.text))
-
-
-class CommentQuery(ListQuery, frozen=True, kw_only=True):
-    sort: Literal["at", "-at"] = "at"
-
-
-async def comments(call: Call[CommentQuery, None]) -> Page[TimelineOut]:
-    """Its completion is there too, as an item of kind `task`."""
-    return await call.read(_comments, call.id, call.query)
-
-
-def _comments(tx: ReadTx, actor: Actor, task_id: str, query: CommentQuery) -> Page[TimelineOut]:
-    get_task(tx, actor, task_id)
-    rows = tx.find(TIMELINE, {"task_id": task_id}, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, TIMELINE, rows, query.limit, query.sort, show_item)
+async def groups(call: Call[None, None]) -> Page[GroupOut]:
+    check(call.actor, "task", Action.READ)
+    found = [
+        GroupOut(
+            key=group.key,
+            title=group.title,
+            stages=tuple(StageOut(key=each.key, title=each.title, kind=each.kind) for each in group.stages),
+        )
+        for group in call.company.task_groups.values()
+    ]
+    return Page(items=found, next=None)
 
 
 ROUTES = (
+    Route("GET", "/task-groups", groups, "Группы задач и их стадии", "task.read"),
     Route("GET", "/tasks", list_, "Задачи", "task.read"),
-    Route("POST", "/tasks", create, "Поставить задачу", "task.create", 201),
+    Route("POST", "/tasks", create, "Поставить задачу", "task.create", 201, upload=True),
     Route("GET", "/tasks/{id}", read, "Задача", "task.read"),
-    Route("PATCH", "/tasks/{id}", patch, "Изменить задачу: название, описание, срок, ответственного", "task.update"),
-    Route("POST", "/tasks/{id}/complete", complete, "Выполнить, с результатом", "task.update"),
-    Route("GET", "/tasks/{id}/comments", comments, "Комментарии к задаче", "task.read"),
-    Route("POST", "/tasks/{id}/comments", comment, "Добавить комментарий", "task.read", 201),
+    Route("PATCH", "/tasks/{id}", patch, "Изменить задачу: название, срок, людей, связи и прочее", "task.update"),
 )

@@ -12,6 +12,7 @@ from crm_core.leads import LEADS, Lead, facts, get_lead, list_leads
 from crm_core.people import Person
 from crm_core.rights import Action
 from crm_core.tasks import TASKS, Task
+from crm_core.tasks import facts as task_facts
 from crm_core.users import USERS, User
 from distribution.candidates import load
 from distribution.desk import Desk
@@ -59,12 +60,17 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
         talk=talk(tx, actor, lead),
         ways=ways(tx, desk, lead),
         staff=staff(tx, desk),
-        tasks=tx.find(TASKS, {"lead_id": lead.id, "open": True}),
+        tasks=shown_tasks(actor, tx.find(TASKS, {"lead_id": lead.id, "open": True})),
         former=_former(tx, actor, lead),
         queue_title=queue.title if queue else lead.queue,
         may_change=may(actor, "lead", Action.UPDATE, facts(lead)),
         can_call=any(info.can_call for info in desk.company.connectors.values()),
     )
+
+
+def shown_tasks(actor: Actor, tasks: list[Task]) -> list[Task]:
+    """Callbacks are everybody's who works with the customer, other tasks only theirs who take part."""
+    return [task for task in tasks if task.kind == "callback" or may(actor, "task", Action.READ, task_facts(task))]
 
 
 def stage_of(desk: Desk, lead: Lead) -> Stage:

@@ -13,7 +13,8 @@ from crm_core.actor import Actor
 from crm_core.calls import CALLS, list_calls
 from crm_core.leads import LEADS, Lead, list_leads
 from crm_core.people import PEOPLE, Person
-from crm_core.tasks import TASKS, complete_task, list_tasks
+from crm_core.task_steps import complete_task
+from crm_core.tasks import TASKS, list_tasks
 from crm_core.users import User
 from distribution.desk import Desk
 from router import normalize
@@ -149,7 +150,7 @@ async def finish_task(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/complete` with what came out of it."""
     who, task_id = await reader(request), request.match_info["id"]
     result = (await form_of(request)).get("result", "").strip()
-    task = await who.write(complete_task, who.actor, task_id, result)
+    task = await who.write(complete_task, who.actor, task_id, result, company=who.services.desk.company)
     return done(**{"task:changed": {"task": task_id, "lead": task.lead_id}, "toast": toast(who, "Задача выполнена")})
 
 

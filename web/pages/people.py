@@ -16,6 +16,7 @@ from crm_core.tasks import TASKS, Task
 from distribution.desk import Desk
 from storage import ReadTx
 from web.api.find import find_people, leads_about
+from web.pages.card import shown_tasks
 from web.pages.conversation import Talk, staff, talk
 from web.pages.render import page, reader
 
@@ -49,7 +50,7 @@ def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
     return Dossier(
         person=person,
         leads=leads,
-        tasks=tx.find(TASKS, {"person_id": person.id, "open": True}),
+        tasks=shown_tasks(actor, tx.find(TASKS, {"person_id": person.id, "open": True})),
         talk=talk(tx, actor, leads[0]) if leads else None,
         staff=staff(tx, desk),
         users={user.id: user.name for user in desk.roster(tx).users},
