@@ -26,6 +26,7 @@ from web.pages.conversation import staff
 from web.pages.i18n import mark
 from web.pages.look import look, seen_by
 from web.pages.render import Reader, page, part, reader, wants_part
+from web.pages.task import STATES
 
 PAGE = 50
 PERIODS = (
@@ -143,7 +144,7 @@ def task_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], st
 
 async def tasks_page(request: web.Request) -> web.Response:
     """`GET /tasks`."""
-    return await _show(request, await reader(request), "tasks", task_rows)
+    return await _show(request, await reader(request), "tasks", task_rows, states=STATES)
 
 
 async def finish_task(request: web.Request) -> web.Response:
@@ -151,7 +152,8 @@ async def finish_task(request: web.Request) -> web.Response:
     who, task_id = await reader(request), request.match_info["id"]
     result = (await form_of(request)).get("result", "").strip()
     task = await who.write(complete_task, who.actor, task_id, result, company=who.services.desk.company)
-    return done(**{"task:changed": {"task": task_id, "lead": task.lead_id}, "toast": toast(who, "Задача выполнена")})
+    text = mark("Задача передана на приёмку") if task.open else mark("Задача выполнена")
+    return done(**{"task:changed": {"task": task_id, "lead": task.lead_id}, "toast": toast(who, text)})
 
 
 def call_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:

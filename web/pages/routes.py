@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.pages import account, actions, lists, ops, people, staff, uploads, work
+from web.pages import account, actions, lists, ops, people, staff, task, uploads, work
 from web.pages.queue import queue_part
 from web.pages.render import STATIC, set_up_templates
 
@@ -37,7 +37,14 @@ ROUTES = (
     web.post("/outbox/{id}/retry", actions.retry_message),
     web.post("/outbox/{id}/cancel", actions.cancel_message),
     web.get("/tasks", lists.tasks_page),
+    web.get("/tasks/{id}", task.task_page),
     web.post("/tasks/{id}/complete", lists.finish_task),
+    web.post("/tasks/{id}/{step:start|defer|accept|reopen|return|cancel}", task.take_step),
+    web.post("/tasks/{id}/stage", task.change_stage),
+    web.post("/tasks/{id}/delegate", task.delegate),
+    web.post("/tasks/{id}/checklist", task.add_point),
+    web.post("/tasks/{id}/checklist/{item}", task.tick_point),
+    web.post("/tasks/{id}/comments", task.add_comment),
     web.get("/calls", lists.calls_page),
     web.get("/ops", ops.ops_page),
     web.get("/ops/state", ops.ops_part),

@@ -215,6 +215,11 @@ BROKEN = [
     ("queues.toml", "sticky = true", "stiky = true", "queues.toml: queues.first-line.stiky", "возможно, sticky"),
     ("workhours.toml", '"10:00-19:00"', '"10-19"', "workhours.toml: workhours.office.hours", "10:00-19:00"),
     ("company.toml", '"Дежурный"', '""', "company.toml: roles.ops", "в кавычках"),
+    ("task_groups.toml", 'kind = "done"', 'kind = "dne"', "task_groups.toml: task_groups.purchase_check.stages[3].kind", "возможно, done"),  # noqa: E501
+    ("task_groups.toml", 'kind = "done"', 'kind = "waiting"', "task_groups.toml: task_groups.purchase_check.stages", "kind = done"),  # noqa: E501
+    ("task_groups.toml", 'kind = "open"', 'kind = "done"', "task_groups.toml: task_groups.purchase_check.stages[0].kind", "open"),  # noqa: E501
+    ("task_groups.toml", 'key = "checking"', 'key = "new"', "task_groups.toml: task_groups.purchase_check.stages[1].key", "stages[0].key"),  # noqa: E501
+    ("task_groups.toml", '"Проверка закупок"', '""', "task_groups.toml: task_groups.purchase_check.title", "не меньше 1"),  # noqa: E501
     ("texts.toml", "[texts]", "[text]", "texts.toml: text", "возможно, texts"),
     ("texts.toml", "[texts]", "[roles]\nx = 'y'\n[texts]", "texts.toml: roles", "в одном файле"),
     ("texts.toml", "[texts]", "[texts", "texts.toml", "кавычки"),
