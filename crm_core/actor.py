@@ -18,6 +18,8 @@ class Actor:
     rights: Rights
     department: frozenset[str] = frozenset()
     """User ids of the departments below this employee, himself included."""
+    robot_depth: int = 0
+    """Of a robot: how many robots before it led to this."""
 
     @property
     def is_system(self) -> bool:

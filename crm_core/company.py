@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
+from crm_core.automation import Automation
 from crm_core.errors import Invalid
 from crm_core.pipelines import Conversion, Pipeline
 from crm_core.rights import Rights
@@ -98,6 +99,8 @@ class Company:
     pipelines: Mapping[str, Pipeline] = field(default_factory=dict)
     deal_fields: Sequence[FieldRule] = ()
     conversion: Conversion = field(default_factory=Conversion)
+    automations: Mapping[str, Automation] = field(default_factory=dict)
+    """Robots of the preset by key."""
     roles: Mapping[str, str] = field(default_factory=dict)
     """Role key → title."""
     connectors: Mapping[str, ConnectorInfo] = field(default_factory=lambda: MappingProxyType({}))

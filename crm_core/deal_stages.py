@@ -9,6 +9,7 @@ import msgspec
 
 from crm_core.actor import Actor
 from crm_core.audit import record
+from crm_core.automation import Event, raise_event
 from crm_core.company import Company
 from crm_core.deal_fields import BUILT_IN
 from crm_core.deals import DEALS, Approval, Deal, announce, derived, for_change, get_deal, put
@@ -133,6 +134,7 @@ def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: Pipeli
     )  # fmt: skip
     add(tx, item, owners=(deal.owner_id,))
     announce(tx, changed, "moved" if is_open else "closed")
+    raise_event(tx, actor, "deal", deal.id, Event.STAGE, stage=target.key)
     return changed
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import msgspec
 from crm_core.access import Facts, check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
+from crm_core.automation import Event, raise_event
 from crm_core.changes import tell
 from crm_core.company import Company
 from crm_core.deal_fields import checked, to_kopecks
@@ -192,6 +193,8 @@ def create_deal(tx: Tx, actor: Actor, company: Company, pipeline: str, values: M
     deal = tx.insert(DEALS, derived(deal, stage.probability))
     record(tx, actor, "deal", deal.id, "created", {"pipeline": (None, pipeline), "title": (None, deal.title)})
     announce(tx, deal, "created")
+    raise_event(tx, actor, "deal", deal.id, Event.CREATED)
+    raise_event(tx, actor, "deal", deal.id, Event.STAGE, stage=deal.stage)
     return deal
 
 
@@ -220,14 +223,15 @@ def put(tx: Tx, actor: Actor, company: Company, deal: Deal, values: Mapping[str,
     pairs = {key: (getattr(deal, key), getattr(changed, key)) for key in values}
     record(tx, actor, "deal", deal.id, "updated", {key: pair for key, pair in pairs.items() if pair[0] != pair[1]})
     announce(tx, changed, "updated", former=(deal.owner_id,))
+    raise_event(tx, actor, "deal", deal.id, Event.FIELD, fields=_changed(deal, changed, values))
     return changed
 
 
-def touch(tx: Tx, deal_id: str, at: datetime) -> None:
-    """Something happened with this customer: the deal is not stuck."""
-    deal = tx.get(DEALS, deal_id)
-    if deal is not None and deal.last_activity_at < at:
-        tx.update(DEALS, deal, last_activity_at=at)
+def _changed(before: Deal, after: Deal, names: Iterable[str]) -> set[str]:
+    """Names of what differs, fields of the card by their keys."""
+    keys = before.fields.keys() | after.fields.keys()
+    own = {name for name in names if getattr(before, name) != getattr(after, name)} - {"fields"}
+    return own | {key for key in keys if before.fields.get(key) != after.fields.get(key)}
 
 
 def derived(deal: Deal, stage_probability: int) -> Deal:

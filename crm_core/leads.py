@@ -17,6 +17,7 @@ from crm_core import callbacks, timers
 from crm_core.access import Facts, check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
+from crm_core.automation import Event, raise_event
 from crm_core.changes import tell
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid, Missing
@@ -183,6 +184,8 @@ def edit_lead(tx: Tx, actor: Actor, lead_id: str, changes: Mapping[str, Any], ve
     changed_now = {field: (before[field], getattr(changed, field)) for field in changes}
     record(tx, actor, "lead", lead.id, "updated", changed_now)
     announce(tx, changed, "updated")
+    keys = {key for key in {*lead.fields, *changed.fields} if lead.fields.get(key) != changed.fields.get(key)}
+    raise_event(tx, actor, "lead", lead.id, Event.FIELD, fields=keys | set(changes) - {"fields"})
     return changed
 
 
@@ -229,6 +232,7 @@ def set_stage(tx: Tx, actor: Actor, company: Company, lead: Lead, stage: str) ->
     elif not lead.open:
         _reopened(tx, changed, lead.stage_since)
     announce(tx, changed, "moved" if is_open else "closed", former=(lead.offered_to,))
+    raise_event(tx, actor, "lead", lead.id, Event.STAGE, stage=stage)
     return changed
 
 

@@ -15,6 +15,7 @@ from connectors.registry import REGISTRY
 from connectors.settings import ConnectorSettings
 from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
+from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
 from firstline.build_people import once, refers
 from firstline.build_pipelines import read_conversion, read_pipelines
@@ -30,6 +31,7 @@ M = TypeVar("M", bound=BaseModel)
 ENTITIES = (
     "lead", "deal", "contact", "company", "task", "call", "report", "user", "department", "queue", "connector",
     "journal", "quarantine", "outbox", "audit", "product", "document",
+    "automation",
 )  # fmt: skip
 """What rights are granted on."""
 RESERVED_ROLES = ("system", "console")
@@ -77,7 +79,7 @@ def read_company(
     rights, texts, task_groups = _rights(draft, roles), _texts(draft), read_task_groups(draft)
     if draft.problems:
         return None
-    return Company(
+    company = Company(
         timezone=section.timezone,
         language=section.language,
         calendars=calendars,
@@ -100,6 +102,7 @@ def read_company(
         response_within=section.response_within,
         callback_within=section.callback_within,
     )
+    return with_automations(draft, company)
 
 
 def _info(name: str, settings: ConnectorSettings) -> ConnectorInfo:

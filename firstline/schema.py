@@ -6,6 +6,7 @@ from connectors.cursors import CURSORS
 from connectors.outbox import OUTBOX
 from crm_core.accounts import SESSIONS, TOKENS
 from crm_core.audit import AUDIT
+from crm_core.automation import AUTOMATIONS, RUNS
 from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
 from crm_core.changes import CHANGES
@@ -29,6 +30,7 @@ SCHEMA = Schema(
     (
         ABSENCES,
         AUDIT,
+        AUTOMATIONS,
         AUTO_ANSWERS,
         BLOCKED,
         CALLS,
@@ -45,6 +47,7 @@ SCHEMA = Schema(
         OUTBOX,
         PEOPLE,
         QUEUE_STATES,
+        RUNS,
         SESSIONS,
         STAYS,
         TASKS,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from crm_core import task_reminders, tasks
+from crm_core import robots, task_reminders, tasks
+from crm_core.company import Company
 from crm_core.task_repeat import REPEAT, on_repeat
 from crm_core.timers import Handler, Timer, due, fire, next_due, postpone, schedule_sooner
 from crm_core.users import PLACE, QUEUE_WAKE
@@ -33,16 +34,20 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     def with_desk(handler: Callable[[Tx, Desk, Timer], None]) -> Handler:
         return lambda tx, timer: handler(tx, desk, timer)
 
+    def with_company(handler: Callable[[Tx, Company, Timer], None]) -> Handler:
+        return lambda tx, timer: handler(tx, desk.company, timer)
+
     return {
         OFFER: with_desk(on_offer_timeout),
         ESCALATE: with_desk(on_escalation),
         QUEUE_WAKE: with_desk(on_queue_wake),
         PLACE: with_desk(on_place),
         CALL_GUARD: with_desk(on_call_guard),
+        **{kind: with_company(handler) for kind, handler in robots.HANDLERS.items()},
         tasks.DUE: task_reminders.on_due,
         task_reminders.SOON: task_reminders.on_soon,
         task_reminders.REMIND: task_reminders.on_remind,
-        REPEAT: lambda tx, timer: on_repeat(tx, desk.company, timer),
+        REPEAT: with_company(on_repeat),
     }
 
 

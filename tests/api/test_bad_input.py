@@ -95,6 +95,11 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/leads/{id}/notes": {"text": "Заметка"},
     "/leads/{id}/convert": {"pipeline": "equipment"},
     "/deals": {"title": "Станок", "amount": "1000.50"},
+    "/automations": {
+        "title": "Робот", "trigger": {"entity": "deal", "event": "stage"},
+        "steps": [{"action": "notify", "params": {"text": "Да"}}],
+    },
+    "/automations/{id}/dry-run": {"record_id": "nobody"},
     "/deals/{id}/move": {"stage": "interest"},
     "/deals/{id}/approve": {"role": "admin"},
     "/deals/{id}/withdraw": {"role": "admin"},

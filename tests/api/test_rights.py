@@ -16,6 +16,8 @@ ON_DUTY = frozenset({"admin", "ops", "head_equipment"})
 CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/leads", None, LEAD_READERS),
     ("GET", "/deals", None, EVERYBODY - {"ops"}),
+    ("GET", "/automations", None, frozenset({"admin", "head_equipment"})),
+    ("GET", "/robot-runs", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/pipelines", None, EVERYBODY - {"ops"}),
     ("POST", "/deals", {"pipeline": "equipment"}, frozenset({"admin", "head_equipment", "first_line"})),
     ("POST", "/deals", {"pipeline": "service"}, frozenset({"admin", "head_equipment", "head_service"})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from web.api import (
+    automations,
     blocked,
     calls,
     contacts,
@@ -34,5 +35,6 @@ ROUTES: tuple[Route, ...] = (
     *notes.ROUTES,
     *users.ROUTES,
     *queues.ROUTES,
+    *automations.ROUTES,
     *running.ROUTES,
 )
