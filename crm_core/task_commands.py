@@ -142,7 +142,9 @@ def _following(company: Company | None, task: Task, changes: dict[str, Any]) -> 
     if "links" in changes:
         links = changes["links"] = _links(changes["links"], task.lead_id if task.kind == "callback" else None)
         if task.kind != "callback":
-            changes |= {"lead_id": _of(links, "lead"), "person_id": _of(links, "contact")}
+            changes["lead_id"] = _of(links, "lead")
+            if _of(task.links, "contact") or _of(links, "contact"):  # else the customer came with the lead
+                changes["person_id"] = _of(links, "contact")
     if "group" in changes and changes["group"] != task.group:
         group = group_of(company.task_groups, changes["group"]) if company and changes["group"] else None
         changes["stage"] = group.stage_for(task.state.value, group.stages[0].key) if group else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -75,3 +75,25 @@ async def test_a_task_is_worked_through_on_its_page(office: Office, sit: Sit) ->
         "Акт подписан",
         [True, False, False],
     )
+
+
+async def test_a_task_is_given_on_the_page(office: Office, sit: Sit) -> None:
+    anna, boris = await office.hire("Анна Соколова"), await office.hire("Борис Иванов")
+    seat = await sit(anna, PHONE)
+    page = seat.page
+    await seat.go("/tasks")
+    await page.get_by_text("Новая задача").click()
+    assert await seat.overflow() == 0
+    await page.get_by_label("Название").fill("Проверить цену")
+    await page.get_by_label("Ответственный").select_option("Борис Иванов")
+    await page.get_by_label("Срок").fill("2030-11-25T15:00")
+    await page.get_by_label("Группа").select_option("Проверка закупок")
+    await page.get_by_role("button", name="Поставить задачу").click()
+    await expect(page.get_by_role("heading", name="Проверить цену")).to_be_visible()
+    task = (await office.read(lambda tx: tx.find(TASKS)))[0]
+    assert (task.responsible_id, task.creator_id, task.group) == (boris.id, anna.id, "purchase_check")
+    assert task.deadline == datetime(2030, 11, 25, 12, tzinfo=UTC)
+    bell = await sit(boris)
+    await bell.page.locator("[data-notes]").click()
+    await bell.page.get_by_text("Вам поручена задача: Проверить цену").click()
+    await expect(bell.page.get_by_role("heading", name="Проверить цену")).to_be_visible()
