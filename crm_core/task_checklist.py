@@ -26,10 +26,13 @@ def add_check(tx: Tx, actor: Actor, task_id: str, text: str) -> Task:
 
 
 def change_check(
-    tx: Tx, actor: Actor, task_id: str, item_id: str, *, text: str | None = None, done: bool | None = None
-) -> Task:
-    """Other words, or ticked and unticked."""
+    tx: Tx, actor: Actor, task_id: str, item_id: str, *, text: str | None = None, done: bool | None = None,
+    version: int | None = None,
+) -> Task:  # fmt: skip
+    """Other words, or ticked and unticked. `Conflict` when `version` is given and not that of the task."""
     task = _open(tx, actor, task_id)
+    if version is not None and version != task.version:
+        raise Conflict("Задача уже изменена кем-то другим. Прочитайте её заново")
     item = _item(task, item_id)
     changed = item if text is None else replace(item, text=_text(text))
     if done is not None and done != item.done:

@@ -142,7 +142,9 @@ def _following(company: Company | None, task: Task, changes: dict[str, Any]) -> 
     if "links" in changes:
         links = changes["links"] = _links(changes["links"], task.lead_id if task.kind == "callback" else None)
         if task.kind != "callback":
-            changes |= {"lead_id": _of(links, "lead"), "person_id": _of(links, "contact")}
+            changes["lead_id"] = _of(links, "lead")
+            if _of(task.links, "contact") or _of(links, "contact"):  # else the customer came with the lead
+                changes["person_id"] = _of(links, "contact")
     if "group" in changes and changes["group"] != task.group:
         group = group_of(company.task_groups, changes["group"]) if company and changes["group"] else None
         changes["stage"] = group.stage_for(task.state.value, group.stages[0].key) if group else None
@@ -225,15 +227,7 @@ def comment_task(
     """Add a comment. Whoever is mentioned is told and from then on observes; a comment marked as the result becomes
     the task's result. `Invalid` when it is empty, too long, or mentions nobody's id."""
     task = get_task(tx, actor, task_id)
-    wrong = _no_such(tx, "mentions", mentions)
-    if not (text.strip() or files) or len(text) > MAX_COMMENT:
-        wrong["text"] = "Напишите комментарий, не длиннее 10 000 знаков"
-    if result and not text.strip():
-        wrong["text"] = "Напишите, что получилось: это станет результатом"
-    if result and not may_do(actor, task, Doing.WORK):
-        wrong["result"] = "Результат записывают ответственный, соисполнители и постановщик"
-    if len(task.files) + len(files) > MAX_FILES:
-        wrong["attachments"] = f"У задачи может быть не больше {MAX_FILES} файлов"
+    wrong = _wrong_comment(tx, actor, task, text, mentions, result, files)
     if wrong:
         raise Invalid(wrong)
     item = TimelineItem(
@@ -259,6 +253,21 @@ def comment_task(
         record(tx, actor, "task", task.id, "commented", before_after)
     _tell_of_comment(tx, actor, changed, mentions)
     return add(tx, item, owners=participants(changed))
+
+
+def _wrong_comment(
+    tx: ReadTx, actor: Actor, task: Task, text: str, mentions: tuple[str, ...], result: bool, files: tuple[File, ...]
+) -> dict[str, str]:
+    wrong = _no_such(tx, "mentions", mentions)
+    if not (text.strip() or files) or len(text) > MAX_COMMENT:
+        wrong["text"] = "Напишите комментарий, не длиннее 10 000 знаков"
+    if result and not text.strip():
+        wrong["text"] = "Напишите, что получилось: это станет результатом"
+    if result and not may_do(actor, task, Doing.WORK):
+        wrong["result"] = "Результат записывают ответственный, соисполнители и постановщик"
+    if len(task.files) + len(files) > MAX_FILES:
+        wrong["attachments"] = f"У задачи может быть не больше {MAX_FILES} файлов"
+    return wrong
 
 
 def _tell_of_comment(tx: Tx, actor: Actor, task: Task, mentions: tuple[str, ...]) -> None:

@@ -27,8 +27,10 @@ from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid
+from crm_core.notifications import notify
 from crm_core.task_reminders import carried, plan
 from crm_core.tasks import Doing, Reminder, Task, TaskState, announce, insert, save, task_for
+from crm_core.users import USERS
 from storage import Collection, Entity, Index, Tx
 from workhours import Calendar, DateOutOfRange
 
@@ -212,6 +214,9 @@ def on_repeat(tx: Tx, company: Company, timer: timers.Timer) -> None:
         timers.schedule(tx, REPEAT, series.id, following.next_at)
     insert(tx, task)
     plan(tx, company, task)
+    if task.responsible_id:
+        text = f"Вам поручена задача: {task.title}"
+        notify(tx, task.responsible_id, "task_assigned", text, lead_id=task.lead_id, task_id=task.id)
     announce(tx, task, "created")
 
 
@@ -254,9 +259,11 @@ def _make(tx: Tx, company: Company, series: TaskSeries, today: date) -> Task:
     deadline = None
     if series.deadline_days is not None:
         deadline = _at(today + timedelta(days=series.deadline_days), series.deadline_minute, zone)
+    former = tx.get(USERS, series.task.responsible_id) if series.task.responsible_id else None
     return replace(
         series.task,
         id=tx.new_id("tsk_"),
+        responsible_id=former.id if former and former.active else series.task.creator_id,
         number=tx.next_number("task"),
         stage=first.key if first else None,
         state=TaskState(first.kind) if first else TaskState.OPEN,

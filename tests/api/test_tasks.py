@@ -24,10 +24,8 @@ async def give(caller: Caller, **fields: Any) -> dict[str, Any]:
     return found
 
 
-async def test_an_installation_is_done_returned_and_accepted(bench: Bench, people: dict[str, str]) -> None:
-    anna, boris = await bench.sign_in("anna"), await bench.sign_in("boris")
-    lead = await bench.lead_of(await bench.form())
-    task = await give(
+async def installation(anna: Caller, people: dict[str, str], **fields: Any) -> dict[str, Any]:
+    return await give(
         anna,
         responsible_id=people["boris"],
         co_executors=[people["vera"]],
@@ -38,9 +36,15 @@ async def test_an_installation_is_done_returned_and_accepted(bench: Bench, peopl
         priority="high",
         planned_minutes=240,
         deadline="2026-11-27T15:00:00+03:00",
-        lead_id=lead["id"],
-        links=[{"entity": "contact", "id": lead["person"]["id"]}],
+        **fields,
     )
+
+
+async def test_an_installation_is_done_returned_and_accepted(bench: Bench, people: dict[str, str]) -> None:
+    anna, boris = await bench.sign_in("anna"), await bench.sign_in("boris")
+    lead = await bench.lead_of(await bench.form())
+    links = [{"entity": "contact", "id": lead["person"]["id"]}]
+    task = await installation(anna, people, lead_id=lead["id"], links=links)
     path = f"/api/v1/tasks/{task['id']}"
     assert (task["stage"], task["state"], task["priority"]) == ("new", "open", "high")
     assert {(link["entity"], link["id"]) for link in task["links"]} == {
@@ -129,8 +133,18 @@ async def test_tasks_are_found_by_part_group_deadline_record_and_words(bench: Be
     assert await found(gleb, "role=observer") == await found(gleb, "") == {first["id"]}
     assert set((await anna.get("/api/v1/tasks?entity=deal")).fields) == {"entity_id"}
     assert set((await anna.get("/api/v1/tasks?stage=new")).fields) == {"group"}
+
+
+async def test_an_overdue_task_is_found_and_told_once(bench: Bench, people: dict[str, str]) -> None:
+    anna = await bench.sign_in("anna")
+    await give(anna, deadline="2026-11-27T12:00:00Z")
+    late = await give(anna, deadline="2026-11-23T09:30:00Z")
     bench.clock.push(timedelta(hours=1))
-    assert await until(lambda: found(anna, "overdue=true")) == {second["id"]}
+
+    async def overdue() -> list[str]:
+        return [each["id"] for each in await anna.items("/api/v1/tasks?overdue=true")]
+
+    assert await until(overdue) == [late["id"]]
     kinds = [note["kind"] for note in await anna.items("/api/v1/notifications")]
     assert kinds.count("task_overdue") == 1
 
@@ -177,6 +191,8 @@ async def test_checklist_reminders_and_time_belong_to_the_task(bench: Bench, peo
     assert set((await boris("PUT", f"{path}/checklist", {"order": ids[:1]})).fields) == {"order"}
     assert len((await boris("DELETE", f"{path}/checklist/{ids[0]}")).json["checklist"]) == 1
     assert (await boris("DELETE", f"{path}/checklist/{ids[0]}")).status == 404
+    stale = await boris("PATCH", f"{path}/checklist/{ids[1]}", {"done": True}, headers={"If-Match": "1"})
+    assert stale.status == 409
     reminder = (await boris.post(f"{path}/reminders", {"before_minutes": 60})).json["reminders"][0]
     assert reminder["at"] == "2026-11-27T11:00:00Z"
     assert (await anna.get(path)).json["reminders"] == []  # they are one's own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -12,6 +12,7 @@ from crm_core.task_checklist import add_check
 from crm_core.task_commands import create_task
 from crm_core.tasks import TASKS
 from crm_core.users import User, actor_for
+from storage import Tx
 from tests.browser.conftest import Sit
 from tests.browser.office import PHONE, Office
 
@@ -22,12 +23,12 @@ async def as_actor(office: Office, user: User) -> Actor:
     return await office.read(actor_for, user, office.hub.settings.company.rights)
 
 
-async def test_a_task_is_worked_through_on_its_page(office: Office, sit: Sit) -> None:
-    anna, boris = await office.hire("Анна Соколова"), await office.hire("Борис Иванов")
+async def given(office: Office, anna: User, boris: User) -> str:
+    """A task with two points, a result to write and acceptance; its id."""
     giver = await as_actor(office, anna)
     company = office.hub.settings.company
 
-    def given(tx):  # type: ignore[no-untyped-def]
+    def give(tx: Tx) -> str:
         task = create_task(
             tx, giver, title="Смонтировать печь в цехе № 2", description="Позвонить за день.\nПропуск — на проходной.",
             responsible_id=boris.id, group="installation", acceptance=True, result_required=True, company=company,
@@ -37,7 +38,12 @@ async def test_a_task_is_worked_through_on_its_page(office: Office, sit: Sit) ->
             add_check(tx, giver, task.id, text)
         return task.id
 
-    task_id = await office.write(given)
+    return await office.write(give)
+
+
+async def test_a_task_is_worked_through_on_its_page(office: Office, sit: Sit) -> None:
+    anna, boris = await office.hire("Анна Соколова"), await office.hire("Борис Иванов")
+    task_id = await given(office, anna, boris)
     seat = await sit(boris)
     page = seat.page
     await seat.go("/tasks")
@@ -69,3 +75,25 @@ async def test_a_task_is_worked_through_on_its_page(office: Office, sit: Sit) ->
         "Акт подписан",
         [True, False, False],
     )
+
+
+async def test_a_task_is_given_on_the_page(office: Office, sit: Sit) -> None:
+    anna, boris = await office.hire("Анна Соколова"), await office.hire("Борис Иванов")
+    seat = await sit(anna, PHONE)
+    page = seat.page
+    await seat.go("/tasks")
+    await page.get_by_text("Новая задача").click()
+    assert await seat.overflow() == 0
+    await page.get_by_label("Название").fill("Проверить цену")
+    await page.get_by_label("Ответственный").select_option("Борис Иванов")
+    await page.get_by_label("Срок").fill("2030-11-25T15:00")
+    await page.get_by_label("Группа").select_option("Проверка закупок")
+    await page.get_by_role("button", name="Поставить задачу").click()
+    await expect(page.get_by_role("heading", name="Проверить цену")).to_be_visible()
+    task = (await office.read(lambda tx: tx.find(TASKS)))[0]
+    assert (task.responsible_id, task.creator_id, task.group) == (boris.id, anna.id, "purchase_check")
+    assert task.deadline == datetime(2030, 11, 25, 12, tzinfo=UTC)
+    bell = await sit(boris)
+    await bell.page.locator("[data-notes]").click()
+    await bell.page.get_by_text("Вам поручена задача: Проверить цену").click()
+    await expect(bell.page.get_by_role("heading", name="Проверить цену")).to_be_visible()

@@ -79,8 +79,10 @@ class CheckPatch(In, frozen=True, kw_only=True):
 
 
 async def check_patch(call: Call[None, CheckPatch]) -> TaskOut:
-    """Other words, ticked or unticked."""
-    return show_task(await call.write(change_check, call.id, call.ids["item"], **call.body.given()), call.actor)
+    """Other words, ticked or unticked. `If-Match: VERSION` is the version of the task."""
+    changes, version = call.body.given(), call.if_match
+    task = await call.write(change_check, call.id, call.ids["item"], **changes, version=version)
+    return show_task(task, call.actor)
 
 
 async def check_remove(call: Call[None, None]) -> TaskOut:

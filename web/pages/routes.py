@@ -37,6 +37,7 @@ ROUTES = (
     web.post("/outbox/{id}/retry", actions.retry_message),
     web.post("/outbox/{id}/cancel", actions.cancel_message),
     web.get("/tasks", lists.tasks_page),
+    web.post("/tasks", task.add_task),
     web.get("/tasks/{id}", task.task_page),
     web.post("/tasks/{id}/complete", lists.finish_task),
     web.post("/tasks/{id}/{step:start|defer|accept|reopen|return|cancel}", task.take_step),

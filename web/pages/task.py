@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -15,12 +16,12 @@ from connectors.contract import Attachment
 from crm_core.access import may
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.errors import Forbidden, Missing
+from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.leads import Lead, get_lead
 from crm_core.people import PEOPLE, Person
 from crm_core.rights import Action
 from crm_core.task_checklist import add_check, change_check
-from crm_core.task_commands import comment_task, delegate_task
+from crm_core.task_commands import comment_task, create_task, delegate_task
 from crm_core.task_groups import TaskGroup
 from crm_core.task_steps import (
     accept_task,
@@ -37,6 +38,7 @@ from crm_core.timeline import TIMELINE, File, TimelineItem
 from crm_core.users import User
 from distribution.desk import Desk
 from storage import ReadTx
+from web.api.input import YEARS
 from web.pages.actions import done, form_of, toast
 from web.pages.i18n import mark
 from web.pages.render import Reader, page, part, reader, wants_part
@@ -52,7 +54,7 @@ STATES = {
     "done": mark("Выполнена"),
     "cancelled": mark("Отменена"),
 }
-TONES = {"open": "blue", "in_work": "amber", "acceptance": "violet", "done": "green"}
+TONES = {"in_work": "blue", "acceptance": "amber", "done": "green"}
 PRIORITIES = {"high": mark("Высокий приоритет"), "low": mark("Низкий приоритет")}
 PLAIN_STEPS = {
     "start": (start_task, mark("Начать")),
@@ -135,6 +137,30 @@ def _company(who: Reader) -> Company:
 
 def _changed(who: Reader, task: Task, text: str) -> web.Response:
     return done(**{"task:changed": {"task": task.id, "lead": task.lead_id}, "toast": toast(who, text)})
+
+
+async def add_task(request: web.Request) -> web.Response:
+    """`POST /tasks`: a new one, and on to its page. The deadline is in the reader's time zone."""
+    who, form = await reader(request), await form_of(request)
+    task = await who.write(
+        create_task, who.actor, title=form.get("title", ""), description=form.get("description", ""),
+        responsible_id=form.get("responsible_id") or None, group=form.get("group") or None,
+        deadline=_moment(who, form.get("deadline", "")), company=_company(who),
+    )  # fmt: skip
+    return web.Response(status=204, headers={"HX-Redirect": f"/tasks/{task.id}"})
+
+
+def _moment(who: Reader, text: str) -> datetime | None:
+    """What a `datetime-local` field holds. `Invalid` for anything else."""
+    if not text:
+        return None
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        local = None
+    if local is None or local.tzinfo is not None or local.year not in YEARS:
+        raise Invalid({"deadline": "Нужны дата и время: 24.11.2026 15:00"})
+    return local.replace(tzinfo=who.look.zone).astimezone(UTC)
 
 
 async def take_step(request: web.Request) -> web.Response:
