@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from crm_core.errors import Invalid
 from crm_core.rights import Rights
+from crm_core.trade import Trade
 from workhours import Calendar
 
 
@@ -97,6 +98,8 @@ class Company:
     """Role key → title."""
     connectors: Mapping[str, ConnectorInfo] = field(default_factory=lambda: MappingProxyType({}))
     texts: Texts = Texts()
+    trade: Trade = field(default_factory=Trade)
+    """VAT rates, units of measure, price types."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

@@ -18,6 +18,7 @@ from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
 from firstline.build_channels import check_name
 from firstline.build_people import once, refers
 from firstline.build_rules import read_routing, read_rows, read_sources
+from firstline.build_trade import read_trade
 from firstline.draft import Draft
 from firstline.problems import nearest
 from firstline.settings_models import CompanySection, FieldRow, StageRow
@@ -69,7 +70,7 @@ def read_company(
     """The company as the rooms below see it; None when something in it is wrong."""
     roles, stages = _roles(draft), _stages(draft, section)
     sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft)
-    rights, texts = _rights(draft, roles), _texts(draft)
+    rights, texts, trade = _rights(draft, roles), _texts(draft), read_trade(draft)
     if draft.problems:
         return None
     return Company(
@@ -84,6 +85,7 @@ def read_company(
         roles=roles,
         connectors={name: _info(name, settings) for name, settings in connectors.items()},
         texts=texts,
+        trade=trade,
         default_calendar=section.default_calendar,
         new_stage=section.new_stage,
         work_stage=section.work_stage,
