@@ -47,6 +47,8 @@ def _usual(draft: Draft, names: object, rates: Sequence[VatRate]) -> tuple[str, 
         return (rates[0].key,)
     refers(draft, place, "ставки", names, [rate.key for rate in rates])
     chosen = [rate for rate in rates if rate.key in names]
+    if len(chosen) < len(set(names)):
+        return (rates[0].key,)
     if not any(rate.since is None for rate in chosen):
         draft.report(place, "для прежних дней нет ставки", "добавьте ставку без since")
     for day in sorted(rate.until + timedelta(days=1) for rate in chosen if rate.until):

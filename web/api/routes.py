@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import (
+    blocked,
+    calculate,
+    calls,
+    categories,
+    contacts,
+    conversation,
+    files,
+    leads,
+    notes,
+    products,
+    queues,
+    running,
+    tasks,
+    users,
+)
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -11,6 +26,9 @@ ROUTES: tuple[Route, ...] = (
     *contacts.ROUTES,
     *blocked.ROUTES,
     *tasks.ROUTES,
+    *products.ROUTES,
+    *categories.ROUTES,
+    *calculate.ROUTES,
     *calls.ROUTES,
     *files.ROUTES,
     *notes.ROUTES,
