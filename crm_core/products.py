@@ -8,6 +8,7 @@ which recognises a product by what its origin calls it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -26,10 +27,11 @@ from crm_core.prices import write_price
 from crm_core.rights import Action
 from crm_core.timeline import File
 from crm_core.trade import local_day
-from storage import AllOf, AnyOf, Collection, Entity, Filter, In, Index, Prefix, ReadTx, Tx, Unique, UniqueViolation
+from storage import Collection, Entity, In, Index, Prefix, ReadTx, Tx, Unique, UniqueViolation
 
 MAX_SKU, MAX_NAME, MAX_DESCRIPTION = 100, 300, 20_000
 MAX_PICTURES = 20
+SEARCHED_AT_ONCE = 200
 MAX_FIELDS, MAX_FIELD_KEY, MAX_FIELD_VALUE = 100, 100, 2000
 EDITABLE = frozenset({"name", "sku", "category_id", "unit", "vat", "description", "pictures", "fields", "prices"})
 
@@ -59,6 +61,14 @@ class Product(Entity, frozen=True, kw_only=True):
     """Origin → how it calls this product."""
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPage:
+    """One stretch of a list; `next` is the `after` of the following one, None at the end."""
+
+    items: list[Product]
+    next: str | None
 
 
 PRODUCTS = Collection(
@@ -94,15 +104,42 @@ def list_products(
     sort: str = "name_key",
     limit: int = 50,
     after: str | None = None,
-) -> list[Product]:
-    """Products whose SKU or name begins with `text` (letter case does not matter), in the category or below it."""
+) -> ProductPage:
+    """Products by name (`sort` is `name_key` or `-name_key`), in the category or below it. With `text`: those whose SKU
+    begins with it, in the order of SKUs, then those whose name does; letter case does not matter."""
     check(actor, "product", Action.READ)
-    filters: list[Filter] = [{"active": active}]
+    where: dict[str, Any] = {"active": active}
     if category_id is not None:
-        filters.append({"category_id": In(with_all_below(tx, category_id))})
+        where["category_id"] = In(with_all_below(tx, category_id))
     if key := _key(text):
-        filters.append(AnyOf(({"sku_key": Prefix(key)}, {"name_key": Prefix(key)})))
-    return tx.find(PRODUCTS, AllOf(tuple(filters)), sort=sort, limit=limit, after=after)
+        return _search(tx, where, key, limit, after)
+    rows = tx.find(PRODUCTS, where, sort=sort, limit=limit + 1, after=after)
+    return ProductPage(rows[:limit], tx.cursor_after(PRODUCTS, rows[limit - 1], sort) if len(rows) > limit else None)
+
+
+def _search(tx: ReadTx, where: dict[str, Any], key: str, limit: int, after: str | None) -> ProductPage:
+    """First SKUs, then names, each a range of its own index: no store has an order for both at once."""
+    way, _, cursor = (after or "sku:").partition(":")
+    if way not in ("sku", "name"):
+        raise Invalid({"cursor": "Это место другого списка: начните с начала"})
+    items: list[Product] = []
+    if way == "sku":
+        sku = {**where, "sku_key": Prefix(key)}
+        items = tx.find(PRODUCTS, sku, sort="sku_key", limit=limit + 1, after=cursor or None)
+        if len(items) > limit:
+            return ProductPage(items[:limit], "sku:" + tx.cursor_after(PRODUCTS, items[limit - 1], "sku_key"))
+        cursor = ""
+    by_number, name = len(items), {**where, "name_key": Prefix(key)}
+    while len(items) <= limit:
+        rows = tx.find(PRODUCTS, name, sort="name_key", limit=SEARCHED_AT_ONCE, after=cursor or None)
+        items += [row for row in rows if not (row.sku_key or "").startswith(key)]
+        if len(rows) < SEARCHED_AT_ONCE:
+            break
+        cursor = tx.cursor_after(PRODUCTS, rows[-1], "name_key")
+    if len(items) <= limit:
+        return ProductPage(items, None)
+    last = tx.cursor_after(PRODUCTS, items[limit - 1], "name_key") if limit > by_number else ""
+    return ProductPage(items[:limit], "name:" + last)
 
 
 def by_sku(tx: ReadTx, sku: str) -> Product | None:

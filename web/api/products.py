@@ -17,7 +17,6 @@ from crm_core.errors import Invalid, Missing
 from crm_core.money import RUB, AmountError, Money, parse_money
 from crm_core.prices import PRODUCT_PRICES, ProductPrice, price_at, price_history
 from crm_core.products import (
-    PRODUCTS,
     Product,
     archive_product,
     create_product,
@@ -108,7 +107,7 @@ def read_money(field: str, given: MoneyIn) -> Money:
 class ProductQuery(ListQuery, frozen=True, kw_only=True):
     sort: Literal["name", "-name"] = "name"
     q: Line | None = None
-    """Beginning of the SKU or of the name."""
+    """Beginning of the SKU or of the name; SKUs come first then, and `sort` says nothing."""
     category_id: Id | None = None
     """With everything below it."""
     active: bool = True
@@ -119,12 +118,11 @@ async def list_(call: Call[ProductQuery, None]) -> Page[ProductOut]:
 
 
 def _list(tx: ReadTx, actor: Actor, company: Company, query: ProductQuery) -> Page[ProductOut]:
-    sort = f"{query.sort}_key"
-    rows = list_products(
-        tx, actor, text=query.q or "", category_id=query.category_id, active=query.active, sort=sort,
-        limit=query.limit + 1, after=query.cursor,
+    found = list_products(
+        tx, actor, text=query.q or "", category_id=query.category_id, active=query.active, sort=f"{query.sort}_key",
+        limit=query.limit, after=query.cursor,
     )  # fmt: skip
-    return page_of(tx, PRODUCTS, rows, query.limit, sort, lambda product: show_product(company, product))
+    return Page(items=[show_product(company, product) for product in found.items], next=found.next)
 
 
 class NewProduct(In, frozen=True, kw_only=True):

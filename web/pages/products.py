@@ -15,7 +15,6 @@ from crm_core.errors import Invalid
 from crm_core.money import RUB, AmountError, Money, parse_money
 from crm_core.prices import ProductPrice, price_history
 from crm_core.products import (
-    PRODUCTS,
     Product,
     archive_product,
     create_product,
@@ -80,12 +79,11 @@ def branches_of(tx: ReadTx, actor: Actor) -> list[Branch]:
 
 def shelf(tx: ReadTx, actor: Actor, query: Mapping[str, str]) -> Shelf:
     """Products by the filters of the address."""
-    items = list_products(
+    found = list_products(
         tx, actor, text=query.get("q", ""), category_id=query.get("category") or None,
         active=query.get("state") != "archive", limit=PAGE, after=query.get("after") or None,
     )  # fmt: skip
-    following = tx.cursor_after(PRODUCTS, items[-1], "name_key") if len(items) == PAGE else None
-    return Shelf(items, following, branches_of(tx, actor))
+    return Shelf(found.items, found.next, branches_of(tx, actor))
 
 
 def card(tx: ReadTx, actor: Actor, product_id: str) -> Card:

@@ -28,7 +28,6 @@ from crm_core.lines import Discount, totals
 from crm_core.money import Money
 from crm_core.prices import price_at, price_history
 from crm_core.products import (
-    PRODUCTS,
     Product,
     archive_product,
     by_sku,
@@ -73,7 +72,7 @@ async def add(store: Store, **values: Any) -> Product:
 
 
 async def names(store: Store, **asked: Any) -> list[str]:
-    return [each.name for each in await store.read(list_products, SELLER, **asked)]
+    return [each.name for each in (await store.read(list_products, SELLER, **asked)).items]
 
 
 async def test_a_product_is_found_by_the_beginning_of_its_sku_or_name_in_any_case(store: Store) -> None:
@@ -89,12 +88,41 @@ async def test_a_product_is_found_by_the_beginning_of_its_sku_or_name_in_any_cas
     assert found.name == "Пресс"
 
 
+async def walked(store: Store, **asked: Any) -> list[str]:
+    """A whole list, read two by two."""
+    found: list[str] = []
+    after: str | None = None
+    for _ in range(20):
+        page = await store.read(list_products, SELLER, limit=2, after=after, **asked)
+        found += [each.name for each in page.items]
+        after = page.next
+        if after is None:
+            return found
+    raise AssertionError("the list never ends")
+
+
 async def test_a_list_goes_on_where_it_stopped(store: Store) -> None:
     for number in range(5):
         await add(store, name=f"Товар {number}")
-    first = await store.read(list_products, SELLER, limit=3)
-    after = await store.read(lambda tx: tx.cursor_after(PRODUCTS, first[-1], "name_key"))
-    assert await names(store, limit=3, after=after) == ["Товар 3", "Товар 4"]
+    assert await walked(store) == [f"Товар {number}" for number in range(5)]
+    assert await walked(store, sort="-name_key") == [f"Товар {number}" for number in range(4, -1, -1)]
+
+
+@pytest.mark.parametrize("by_sku", range(6))
+async def test_a_search_shows_each_product_once_skus_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch, by_sku: int
+) -> None:
+    monkeypatch.setattr("crm_core.products.SEARCHED_AT_ONCE", 2)
+    for number in range(6):
+        await add(store, name=f"СТ товар {number}", sku=f"СТ-{9 - number}" if number < by_sku else None)
+    await add(store, name="Другой", sku="ДР-1")
+    expected = [*range(by_sku - 1, -1, -1), *range(by_sku, 6)]
+    assert await walked(store, text="ст") == [f"СТ товар {number}" for number in expected]
+
+
+async def test_the_place_of_another_list_is_refused(store: Store) -> None:
+    with pytest.raises(Invalid, match="начните с начала"):
+        await store.read(list_products, SELLER, text="ст", after="elsewhere")
 
 
 async def test_a_sku_belongs_to_one_live_product(store: Store) -> None:
@@ -107,7 +135,7 @@ async def test_a_sku_belongs_to_one_live_product(store: Store) -> None:
         await store.write(restore_product, HEAD, first.id)
     await store.write(edit_product, HEAD, COMPANY, second.id, {"sku": ""})
     assert (await store.write(restore_product, HEAD, first.id)).active
-    assert [each.sku for each in await store.read(list_products, SELLER)] == [None, "A-1"]
+    assert [each.sku for each in (await store.read(list_products, SELLER)).items] == [None, "A-1"]
 
 
 @pytest.mark.parametrize(
