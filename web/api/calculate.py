@@ -110,9 +110,7 @@ async def lines(call: Call[None, ToCalculate]) -> Calculated:
 
 
 def _lines(tx: ReadTx, actor: Actor, company: Company, body: ToCalculate) -> Calculated:
-    check(actor, "product", Action.READ)
-    found = read_lines(tx, actor, company, body.lines, body.price_type)
-    return show_lines(found)
+    return show_lines(read_lines(tx, actor, company, body.lines, body.price_type))
 
 
 def show_lines(lines: Sequence[LineRecord]) -> Calculated:
@@ -145,7 +143,9 @@ def read_lines(
     price_type: str | None = None,
     was: Sequence[LineRecord] = (),
 ) -> tuple[LineRecord, ...]:
-    """Lines fit to be kept; `was` are those that the record holds now. `Invalid` names `lines[2].price`."""
+    """Lines fit to be kept; `was` are those that the record holds now. `Invalid` names `lines[2].price`;
+    `Forbidden` for who may not read products."""
+    check(actor, "product", Action.READ)
     kind, day = company.trade.price_type(price_type), local_day(tx.now, company.timezone)
     desk = _Reading(tx, company, kind.key, kind.vat_included, day, {})
     found = [desk.line(number, each) for number, each in enumerate(given)]
