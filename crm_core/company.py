@@ -15,6 +15,7 @@ from crm_core.errors import Invalid
 from crm_core.pipelines import Conversion, Pipeline
 from crm_core.rights import Rights
 from crm_core.task_groups import TaskGroup
+from crm_core.trade import Trade
 from workhours import Calendar
 
 
@@ -107,6 +108,8 @@ class Company:
     texts: Texts = Texts()
     task_groups: Mapping[str, TaskGroup] = field(default_factory=lambda: MappingProxyType({}))
     """In the order of the preset."""
+    trade: Trade = field(default_factory=Trade)
+    """VAT rates, units of measure, price types."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

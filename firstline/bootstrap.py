@@ -1,4 +1,4 @@
-"""The first start on an empty store: departments of the preset, and in the demo its employees.
+"""The first start on an empty store: departments of the preset, and in the demo its employees and its catalogue.
 
 A company with a configuration of its own gets no employees with known passwords; it is told how to add the first.
 """
@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from crm_core.actor import SYSTEM
+from crm_core.categories import CATEGORIES, create_category
+from crm_core.company import Company
+from crm_core.money import parse_money
+from crm_core.products import PRODUCTS, create_product
 from crm_core.users import DEPARTMENTS, USERS, create_user
 from crm_core.users import Department as DepartmentRecord
 from firstline.settings import Demo, Settings
@@ -39,6 +44,8 @@ def _present(tx: ReadTx) -> tuple[bool, bool]:
 
 def _fill(tx: Tx, settings: Settings, demo: Demo | None, password_hash: str) -> None:
     heads = _add_users(tx, demo, password_hash) if demo and not tx.count(USERS, limit=1) else {}
+    if demo:
+        _add_catalogue(tx, settings.company, demo)
     for each in () if tx.count(DEPARTMENTS, limit=1) else settings.departments:
         record = DepartmentRecord(id=each.key, name=each.title, parent_id=each.parent, head_id=heads.get(each.key))
         tx.insert(DEPARTMENTS, record)
@@ -60,3 +67,20 @@ def _add_users(tx: Tx, demo: Demo, password_hash: str) -> Mapping[str, str]:
         )
         heads |= dict.fromkeys(person.heads, user.id)
     return heads
+
+
+def _add_catalogue(tx: Tx, company: Company, demo: Demo) -> None:
+    """Insert the demo's categories and products, unless there are some."""
+    if tx.count(PRODUCTS, limit=1) or tx.count(CATEGORIES, limit=1):
+        return
+    ids: dict[str, str] = {}
+    for category in demo.categories:
+        ids[category.key] = create_category(
+            tx, SYSTEM, category.name, ids[category.parent] if category.parent else None
+        ).id
+    for product in demo.products:
+        values: dict[str, Any] = {"sku": product.sku, "name": product.name, "category_id": ids[product.category]}
+        values |= {"vat": product.vat, "description": product.description, "fields": product.fields}
+        values |= {"unit": product.unit or company.trade.units[0].code}
+        values |= {"prices": {key: parse_money(text) for key, text in product.prices.items()}}
+        create_product(tx, SYSTEM, company, values)

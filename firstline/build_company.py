@@ -21,6 +21,7 @@ from firstline.build_people import once, refers
 from firstline.build_pipelines import read_conversion, read_pipelines
 from firstline.build_rules import read_routing, read_rows, read_sources
 from firstline.build_tasks import read_task_groups
+from firstline.build_trade import read_trade
 from firstline.draft import Draft
 from firstline.problems import nearest
 from firstline.settings_models import CompanySection, FieldRow, StageRow
@@ -76,6 +77,7 @@ def read_company(
     deal_fields = _fields(draft, "deal_fields")
     pipelines = read_pipelines(draft, deal_fields, roles)
     conversion = read_conversion(draft, stages, rules, deal_fields)
+    trade = read_trade(draft)
     rights, texts, task_groups = _rights(draft, roles), _texts(draft), read_task_groups(draft)
     if draft.problems:
         return None
@@ -95,6 +97,7 @@ def read_company(
         connectors={name: _info(name, settings) for name, settings in connectors.items()},
         texts=texts,
         task_groups=task_groups,
+        trade=trade,
         default_calendar=section.default_calendar,
         new_stage=section.new_stage,
         work_stage=section.work_stage,

@@ -9,13 +9,17 @@ from crm_core.audit import AUDIT
 from crm_core.automation import AUTOMATIONS, RUNS
 from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
+from crm_core.categories import CATEGORIES
 from crm_core.changes import CHANGES
 from crm_core.deal_stages import STAYS
 from crm_core.deals import DEALS
 from crm_core.decisions import DECISIONS
+from crm_core.external import EXTERNAL_REFS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.prices import PRODUCT_PRICES
+from crm_core.products import PRODUCTS
 from crm_core.task_repeat import TASK_SERIES
 from crm_core.tasks import TASK_LINKS, TASK_PLACES, TASKS
 from crm_core.timeline import TIMELINE
@@ -34,18 +38,22 @@ SCHEMA = Schema(
         AUTO_ANSWERS,
         BLOCKED,
         CALLS,
+        CATEGORIES,
         CHANGES,
         CURSORS,
         DEALS,
         DECISIONS,
         DEPARTMENTS,
         DUPLICATES,
+        EXTERNAL_REFS,
         IDENTITIES,
         JOURNAL,
         LEADS,
         NOTIFICATIONS,
         OUTBOX,
         PEOPLE,
+        PRODUCTS,
+        PRODUCT_PRICES,
         QUEUE_STATES,
         RUNS,
         SESSIONS,

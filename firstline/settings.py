@@ -16,6 +16,7 @@ from distribution.queues import Queue
 from firstline.build_channels import read_alerts, read_connectors, read_queues
 from firstline.build_company import read_calendars, read_company
 from firstline.build_people import Department, Person, read_departments, read_people
+from firstline.build_trade import read_demo_categories, read_demo_products
 from firstline.draft import Draft
 from firstline.preset import check_tables, find_preset, overlay, read_preset
 from firstline.problems import ConfigError
@@ -23,6 +24,8 @@ from firstline.settings_models import (
     AlertsSection,
     BusSection,
     CompanySection,
+    DemoCategory,
+    DemoProduct,
     ServerSection,
     StorageSection,
     UpdatesSection,
@@ -30,6 +33,7 @@ from firstline.settings_models import (
 from firstline.sources import override, read_toml, resolve
 
 PRESET_VARIABLE = "FIRSTLINE_COMPANY__PRESET"
+DEMO_KEYS = frozenset({"password", "users", "connectors", "categories", "products"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,13 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The employees of the demo."""
+    """The employees and the catalogue of the demo."""
 
     password: str
     users: tuple[Person, ...]
+    categories: tuple[DemoCategory, ...] = ()
+    """Parents before children."""
+    products: tuple[DemoProduct, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +157,13 @@ def _settings(draft: Draft, folder: Path, *, is_demo: bool) -> Settings | None:
 
 def _demo(draft: Draft) -> Demo:
     table = draft.table("demo")
-    for key in table.keys() - {"password", "users", "connectors"}:
-        draft.report(("demo", key), "такого ключа нет", "есть: connectors, password, users")
+    for key in table.keys() - DEMO_KEYS:
+        draft.report(("demo", key), "такого ключа нет", f"есть: {', '.join(sorted(DEMO_KEYS))}")
     password = table.get("password", "demo")
     if not isinstance(password, str) or not password:
         draft.report(("demo", "password"), "нужен текст", "в кавычках")
-    return Demo(str(password), read_people(draft))
+    categories = read_demo_categories(draft)
+    return Demo(str(password), read_people(draft), categories, read_demo_products(draft, categories))
 
 
 def _url(host: str, port: int) -> str:

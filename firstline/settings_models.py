@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -197,6 +198,55 @@ class FieldRow(Section):
     title: str = Field(min_length=1, max_length=80)
     type: Literal["text", "textarea", "choice", "money", "date"] = "text"
     choices: dict[str, str] = {}
+
+
+class VatRow(Section):
+    """`[[vat.rates]]`."""
+
+    key: Key
+    title: str = Field(min_length=1, max_length=80)
+    percent: Annotated[Decimal, Field(ge=0, lt=100, decimal_places=2)] | None = None
+    """Absent: without VAT, which is not 0 %."""
+    since: date | None = None
+    until: date | None = None
+
+
+class UnitRow(Section):
+    """`[[units]]`."""
+
+    code: str = Field(pattern=r"^[0-9]{3,4}$")
+    title: str = Field(min_length=1, max_length=20)
+    name: str = Field(min_length=1, max_length=80)
+
+
+class PriceTypeRow(Section):
+    """`[[price_types]]`."""
+
+    key: Key
+    title: str = Field(min_length=1, max_length=80)
+    vat_included: bool = True
+
+
+class DemoCategory(Section):
+    """`[[demo.categories]]`, parents first."""
+
+    key: Key
+    name: str = Field(min_length=1, max_length=200)
+    parent: Key | None = None
+
+
+class DemoProduct(Section):
+    """`[[demo.products]]`."""
+
+    sku: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=300)
+    category: Key
+    unit: str | None = None
+    vat: str | None = None
+    prices: dict[str, str]
+    """Price type → sum as people write it."""
+    description: str = Field(default="", max_length=20_000)
+    fields: dict[str, str] = {}
 
 
 class DepartmentRow(Section):

@@ -56,8 +56,11 @@ HEADERS = {
     ("PATCH", "/contacts/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}/checklist/{item}"): [IF_MATCH],
+    ("PATCH", "/product-categories/{id}"): [IF_MATCH],
+    ("PATCH", "/products/{id}"): [IF_MATCH],
     ("PATCH", "/users/{id}"): [IF_MATCH],
     ("POST", "/leads/{id}/move"): [IF_MATCH],
+    ("POST", "/products/{id}/prices"): [IF_MATCH],
     ("POST", "/leads"): [IDEMPOTENCY],
 }
 """Call → headers that it reads besides those of every call."""

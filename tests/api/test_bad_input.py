@@ -104,6 +104,10 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/deals/{id}/approve": {"role": "admin"},
     "/deals/{id}/withdraw": {"role": "admin"},
     "/contacts": {"name": "Пётр"},
+    "/calculate/lines": {"lines": [{"price": "1 250,50", "quantity": "2"}]},
+    "/product-categories": {"name": "Станки"},
+    "/products": {"name": "Станок", "prices": {"retail": {"amount": "1250000.50"}}},
+    "/products/{id}/prices": {"price_type": "retail", "price": {"amount": "1250000.50"}},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/checklist": {"text": "Пункт"},
     "/tasks/{id}/comments": {"text": "Готово"},
@@ -127,6 +131,10 @@ async def test_every_body_field_survives_everything_on_real_records(bench: Bench
     anna = await bench.hire("anna")
     deal = (await root.post("/api/v1/deals", {"title": "Сделка"})).json
     ids = {"deals": deal["id"], "leads": lead["id"], "tasks": task["id"], "users": anna.id}
+    product = (await root.post("/api/v1/products", {"name": "Пресс"})).json
+    category = (await root.post("/api/v1/product-categories", {"name": "Прессы"})).json
+    ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
+    ids |= {"products": product["id"], "product-categories": category["id"]}
     for route in WITH_BODY:
         path = path_of(route, ids.get(route.path.split("/")[1], "nobody"))
         for each in msgspec.structs.fields(route.body):  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import Any
 import phonenumbers
 from babel.dates import format_date
 
+from crm_core.money import CURRENCIES, Money, show_money
 from web.pages.i18n import _, ngettext
 from web.pages.look import look
 
@@ -139,6 +140,16 @@ def size(number: int) -> str:
     return (text.replace(".", ",") if look().locale == "ru" else text) + NBSP + units[power]
 
 
+def money(value: Money | None) -> str:
+    """`1 250 000,50 ₽`, for English readers `₽1,250,000.50`."""
+    if value is None:
+        return "—"
+    if look().locale == "ru":
+        return show_money(value.amount, value.currency)
+    amount = f"{value.amount:,.2f}".removesuffix(".00")
+    return f"{CURRENCIES.get(value.currency, value.currency)}{amount}"
+
+
 def initials(name: str | None) -> str:
     """At most two letters for an avatar."""
     words = [word for word in (name or "").replace("«", "").split() if word[0].isalpha()]
@@ -152,5 +163,5 @@ def hue(key: str | None) -> int:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "phone": phone, "clock": clock, "moment": moment, "short": short, "day": day, "span": span, "talk": talk,
-    "ago": ago, "until": until, "is_past": is_past, "size": size, "initials": initials, "hue": hue,
+    "ago": ago, "until": until, "is_past": is_past, "size": size, "money": money, "initials": initials, "hue": hue,
 }  # fmt: skip

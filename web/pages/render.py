@@ -42,6 +42,7 @@ SECTIONS = (
     ("leads", "/leads", mark("Лиды"), "leads", "lead"),
     ("tasks", "/tasks", mark("Задачи"), "task", "task"),
     ("calls", "/calls", mark("Звонки"), "phone", "call"),
+    ("products", "/products", mark("Товары"), "box", "product"),
     ("ops", "/ops", mark("Каналы"), "pulse", "connector"),
 )
 """Key, address, title, icon, and the kind of record whose readers see the section."""

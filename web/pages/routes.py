@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.pages import account, actions, lists, ops, people, staff, task, uploads, work
+from web.pages import account, actions, lists, ops, people, products, staff, task, uploads, work
 from web.pages.queue import queue_part
 from web.pages.render import STATIC, set_up_templates
 
@@ -47,6 +47,16 @@ ROUTES = (
     web.post("/tasks/{id}/checklist/{item}", task.tick_point),
     web.post("/tasks/{id}/comments", task.add_comment),
     web.get("/calls", lists.calls_page),
+    web.get("/products", products.products_page),
+    web.post("/products", products.add),
+    web.get("/products/new", products.new_part),
+    web.get("/products/categories", products.categories_part),
+    web.post("/products/categories", products.add_category),
+    web.get("/products/{id}", products.product_part),
+    web.get("/products/{id}/edit", products.edit_part),
+    web.post("/products/{id}", products.change),
+    web.post("/products/{id}/archive", products.archive),
+    web.post("/products/{id}/restore", products.restore),
     web.get("/ops", ops.ops_page),
     web.get("/ops/state", ops.ops_part),
     web.post("/ops/connectors/{name}/{command:test|pause|resume}", ops.connector_command),

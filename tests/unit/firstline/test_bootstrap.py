@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from crm_core.categories import CATEGORIES
+from crm_core.prices import PRODUCT_PRICES
+from crm_core.products import PRODUCTS, by_sku
 from crm_core.rights import Rights
 from crm_core.users import DEPARTMENTS, USERS, User, actor_for, by_email, by_extension
 from firstline.bootstrap import prepare
@@ -102,3 +105,19 @@ async def test_without_a_hash_no_password_is_right(stored: str | None) -> None:
 
 async def test_odd_letters_in_a_password_are_no_error() -> None:
     assert not await verify_password(await hash_password("a\ud800\0"), "a")
+
+
+async def test_the_demo_has_a_catalogue_and_a_company_of_its_own_has_none(tmp_path: Path) -> None:
+    def catalogue(tx: ReadTx) -> tuple[int, int, int]:
+        return tx.count(PRODUCTS), tx.count(CATEGORIES), tx.count(PRODUCT_PRICES)
+
+    for name, settings, wanted in (
+        ("demo", load_settings(None, {}), (12, 8, 24)),
+        ("own", loaded(tmp_path, ""), (0, 0, 0)),
+    ):
+        async with opened(settings, tmp_path / name) as store:
+            for _ in range(2):
+                await prepare(store, settings)
+            assert await store.read(catalogue) == wanted
+            lathe = await store.read(by_sku, "st-400")
+            assert (lathe.prices["retail"].amount if lathe else None) == (4_850_000 if name == "demo" else None)

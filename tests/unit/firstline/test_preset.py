@@ -220,6 +220,20 @@ BROKEN = [
     ("task_groups.toml", 'kind = "open"', 'kind = "done"', "task_groups.toml: task_groups.purchase_check.stages[0].kind", "open"),  # noqa: E501
     ("task_groups.toml", 'key = "checking"', 'key = "new"', "task_groups.toml: task_groups.purchase_check.stages[1].key", "stages[0].key"),  # noqa: E501
     ("task_groups.toml", '"Проверка закупок"', '""', "task_groups.toml: task_groups.purchase_check.title", "не меньше 1"),  # noqa: E501
+    ("vat.toml", 'percent = "22"', 'percent = "many"', "vat.toml: vat.rates[0].percent", "число"),
+    ("vat.toml", "since = 2026-01-01 ", "since = 2026-02-01 ", "vat.toml: vat.usual", "на 01.01.2026 нет ставки"),
+    ("vat.toml", "until = 2025-12-31", "since = 2019-01-01", "vat.toml: vat.usual", "ставку без since"),
+    ("vat.toml", '["vat22", "vat20"]', '["vat22", "vat21"]', "vat.toml: vat.usual", "возможно, vat2"),
+    ("vat.toml", 'key = "vat5"', 'key = "vat7"', "vat.toml: vat.rates[4].key", "vat.rates[3].key"),
+    ("vat.toml", "since = 2025-01-01 ", "since = 2025-01-01\nuntil = 2024-01-01 ", "vat.toml: vat.rates[3].until", "исправьте даты"),  # noqa: E501
+    ("vat.toml", "usual =", "usually =", "vat.toml: vat.usually", "возможно, usual"),
+    ("products.toml", 'code = "839"', 'code = "796"', "products.toml: units[1].code", "units[0].code"),
+    ("products.toml", 'key = "wholesale"', 'key = "retail"', "products.toml: price_types[1].key", "price_types[0].key"),
+    ("demo.toml", 'parent = "large"', 'parent = "larg"', "demo.toml: demo.categories[2].parent", "возможно, large"),
+    ("demo.toml", 'category = "mills"', 'category = "mils"', "demo.toml: demo.products[2].category", "возможно, mills"),
+    ("demo.toml", 'retail = "4 850 000"', 'retail = "5 млн"', "demo.toml: demo.products[0].prices.retail", "цифрами"),
+    ("demo.toml", 'retail = "4 850 000"', 'retial = "1"', "demo.toml: demo.products[0].prices", "возможно, retail"),
+    ("demo.toml", 'sku = "ST-250"', 'sku = "st-400"', "demo.toml: demo.products[1].sku", "demo.products[0].sku"),
     ("texts.toml", "[texts]", "[text]", "texts.toml: text", "возможно, texts"),
     ("texts.toml", "[texts]", "[roles]\nx = 'y'\n[texts]", "texts.toml: roles", "в одном файле"),
     ("texts.toml", "[texts]", "[texts", "texts.toml", "кавычки"),

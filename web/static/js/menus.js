@@ -34,6 +34,7 @@ function clicked(event) {
   if (target.closest("[data-theme-switch]")) switchTheme();
   if (target.closest("[data-help]")) document.getElementById("help").showModal();
   if (target.closest("[data-notes-read]")) closeAll();
+  if (target.closest("[data-close-dialog]")) target.closest("dialog").close();
   if (!target.closest(".menu-list.notes")) closeAll();
   const pane = target.closest("[data-pane-to]");
   if (pane) document.getElementById("work").dataset.pane = pane.dataset.paneTo;
