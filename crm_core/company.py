@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
+from crm_core.documents.data import Party
+from crm_core.documents.rules import TemplateRule
 from crm_core.errors import Invalid
 from crm_core.rights import Rights
 from workhours import Calendar
@@ -97,6 +99,10 @@ class Company:
     """Role key → title."""
     connectors: Mapping[str, ConnectorInfo] = field(default_factory=lambda: MappingProxyType({}))
     texts: Texts = Texts()
+    firm: Party = field(default_factory=Party)
+    """Our own requisites, for documents."""
+    documents: Sequence[TemplateRule] = ()
+    """Templates of the preset."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

@@ -16,6 +16,7 @@ from connectors.settings import ConnectorSettings
 from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
 from firstline.build_channels import check_name
+from firstline.build_documents import read_documents, read_firm
 from firstline.build_people import once, refers
 from firstline.build_rules import read_routing, read_rows, read_sources
 from firstline.draft import Draft
@@ -28,6 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 ENTITIES = (
     "lead", "deal", "contact", "company", "task", "call", "report", "user", "department", "queue", "connector",
     "journal", "quarantine", "outbox", "audit", "product", "document",
+    "template",
 )  # fmt: skip
 """What rights are granted on."""
 RESERVED_ROLES = ("system", "console")
@@ -70,6 +72,7 @@ def read_company(
     roles, stages = _roles(draft), _stages(draft, section)
     sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft)
     rights, texts = _rights(draft, roles), _texts(draft)
+    firm, documents = read_firm(draft), read_documents(draft)
     if draft.problems:
         return None
     return Company(
@@ -84,6 +87,8 @@ def read_company(
         roles=roles,
         connectors={name: _info(name, settings) for name, settings in connectors.items()},
         texts=texts,
+        firm=firm,
+        documents=documents,
         default_calendar=section.default_calendar,
         new_stage=section.new_stage,
         work_stage=section.work_stage,

@@ -10,6 +10,8 @@ from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
 from crm_core.changes import CHANGES
 from crm_core.decisions import DECISIONS
+from crm_core.documents.issued import DOCUMENTS
+from crm_core.documents.library import TEMPLATES
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
@@ -33,6 +35,7 @@ SCHEMA = Schema(
         CURSORS,
         DECISIONS,
         DEPARTMENTS,
+        DOCUMENTS,
         DUPLICATES,
         IDENTITIES,
         JOURNAL,
@@ -43,6 +46,7 @@ SCHEMA = Schema(
         QUEUE_STATES,
         SESSIONS,
         TASKS,
+        TEMPLATES,
         TIMELINE,
         TIMERS,
         TOKENS,

@@ -55,6 +55,7 @@ HEADERS = {
     ("PATCH", "/leads/{id}/person"): [IF_MATCH],
     ("PATCH", "/contacts/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}"): [IF_MATCH],
+    ("PATCH", "/templates/{id}"): [IF_MATCH],
     ("PATCH", "/users/{id}"): [IF_MATCH],
     ("POST", "/leads/{id}/move"): [IF_MATCH],
     ("POST", "/leads"): [IDEMPOTENCY],

@@ -47,6 +47,11 @@ def decline(text: str, case: str) -> str:
     return decline_name(text, wanted) if is_name(text) else decline_position(text, wanted)
 
 
+def is_feminine(name: str) -> bool:
+    """Whether the name is a woman's; False when nothing shows it."""
+    return _kinds(name.split())[1] == "femn"
+
+
 class _Kind(StrEnum):
     """What a word of a name is."""
 

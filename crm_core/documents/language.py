@@ -18,7 +18,7 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 
 from crm_core.documents import words
-from crm_core.documents.declension import decline, initials
+from crm_core.documents.declension import decline, initials, is_feminine
 
 MAX_OUTPUT = 20_000_000
 """Characters of XML that one document may grow to."""
@@ -90,6 +90,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "short_date": lambda value: f"{_date(value):%d.%m.%Y}",
     "decline": lambda value, case: decline(str(value)[:500], str(case)),
     "initials": lambda value: initials(str(value)[:500]),
+    "by_gender": lambda name, his, her: str(her if is_feminine(str(name)[:500]) else his),
     "plural": _plural,
     "first_upper": _first_upper,
     "lower": lambda value: str(value).lower(),

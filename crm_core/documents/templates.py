@@ -183,8 +183,8 @@ def _used(node: nodes.Node, scope: dict[str, str], guarded: frozenset[str]) -> I
             for child in (*node.body, *([node.test] if node.test else [])):
                 yield from _used(child, inner, guarded)
             children = node.else_
-        case nodes.Filter(name="default"):
-            yield from ((path, False) for path, _ in _used(node.node, scope, guarded))
+        case nodes.Filter(name="default", node=nodes.Node() as inner_node):
+            yield from ((path, False) for path, _ in _used(inner_node, scope, guarded))
             children = list(node.args)
         case _:
             children = list(node.iter_child_nodes())
@@ -199,9 +199,9 @@ def _path(node: nodes.Node | None, scope: Mapping[str, str]) -> str | None:
         case nodes.Getattr():
             base = _path(node.node, scope)
             return f"{base}.{node.attr}" if base else None
-        case nodes.Getitem(arg=nodes.Const()):
+        case nodes.Getitem(arg=nodes.Const(value=key)):
             base = _path(node.node, scope)
-            return f"{base}.{node.arg.value}" if base else None
+            return f"{base}.{key}" if base else None
         case nodes.Filter() if node.name == COUNTED:
             return _path(node.node, scope)
     return None

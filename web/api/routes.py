@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import (
+    blocked,
+    calls,
+    contacts,
+    conversation,
+    documents,
+    files,
+    leads,
+    notes,
+    queues,
+    running,
+    tasks,
+    templates,
+    users,
+)
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,6 +26,8 @@ ROUTES: tuple[Route, ...] = (
     *blocked.ROUTES,
     *tasks.ROUTES,
     *calls.ROUTES,
+    *documents.ROUTES,
+    *templates.ROUTES,
     *files.ROUTES,
     *notes.ROUTES,
     *users.ROUTES,
