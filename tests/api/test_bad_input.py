@@ -94,8 +94,12 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/leads/{id}/messages": {"text": "Добрый день"},
     "/leads/{id}/notes": {"text": "Заметка"},
     "/contacts": {"name": "Пётр"},
+    "/documents/{id}/void": {"reason": "Ошибка в цене"},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/comments": {"text": "Готово"},
+    "/templates": {
+        "key": "act", "title": "Акт", "numbering": "А-{year}-{number}", "attachments": ["нет такого"],
+    },
     "/users": {"email": "new@firstline.example", "name": "Новый", "roles": ["ops"]},
     "/users/{id}/absences": {
         "kind": "vacation", "starts_at": "2026-11-23T00:00:00Z", "ends_at": "2026-11-24T00:00:00Z",
@@ -108,7 +112,7 @@ async def test_every_body_field_survives_everything_on_real_records(bench: Bench
     lead = await bench.lead_of(await bench.form())
     task = (await root.post("/api/v1/tasks", {"title": "Задача"})).json
     anna = await bench.hire("anna")
-    ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
+    ids = {"leads": lead["id"], "tasks": task["id"], "templates": "offer-service", "users": anna.id}
     for route in WITH_BODY:
         path = path_of(route, ids.get(route.path.split("/")[1], "nobody"))
         for each in msgspec.structs.fields(route.body):  # type: ignore[arg-type]
