@@ -30,6 +30,9 @@ MAX_XML = 4 << 20
 """Bytes of one XML part."""
 FREE = "deal.fields."
 """Below here stand the fields of a pipeline, whatever their names."""
+_INSTRUCTION = re.compile(rb"<w:instrText[^>]*>([^<]*)|w:instr=[\"']([^\"']*)")
+_REACHING = re.compile(rb"INCLUDE(PICTURE|TEXT)|IMPORT|DDE|DATABASE|\bLINK\b", re.IGNORECASE)
+"""Fields of Word that read other files; LibreOffice would follow them when it makes the PDF."""
 _HYPERLINK = "/hyperlink"
 _PLACE = 200
 
@@ -145,6 +148,9 @@ def _check_part(package: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
     text = package.read(part)
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise TemplateProblem("В шаблоне есть описания сущностей XML: они не допускаются")
+    instructions = b"".join(b"".join(pair) for pair in _INSTRUCTION.findall(text))
+    if _REACHING.search(instructions) or b"<w:altChunk" in text:
+        raise TemplateProblem("В шаблоне есть поле, которое читает другой файл: вставьте его содержимое в сам документ")
     if name.endswith(".rels"):
         for found in re.findall(rb"<Relationship\b[^>]*>", text):
             if b'"External"' in found and _HYPERLINK.encode() not in found:
