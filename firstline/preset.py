@@ -19,8 +19,9 @@ PRESET_TABLES = (
     "company", "roles", "rights", "stages", "sources", "fields", "queues", "workhours", "departments", "demo", "texts",
     "routing", "firm", "documents",
 )  # fmt: skip
-OVERLAY_DEPTH = {"queues": 2, "workhours": 1, "connectors": 1}
-"""How many levels of a table are merged before the configuration's value replaces the preset's; else 1."""
+OVERLAY_DEPTH = {"queues": 2, "workhours": 1, "connectors": 1, "firm": 0}
+"""How many levels of a table are merged before the configuration's value replaces the preset's; else 1. The firm is
+replaced as a whole: a contract must never bear the bank account of the example."""
 
 
 def find_preset(name: str, folder: Path, draft: Draft) -> Path | None:

@@ -18,7 +18,7 @@ from crm_core.rights import Action
 from firstline.build_company import ENTITIES
 from firstline.settings import load_settings
 from router.sources import source_of
-from tests.unit.firstline.builders import problems
+from tests.unit.firstline.builders import loaded, problems
 
 COMPANY: Company = load_settings(None, {}).company
 
@@ -234,3 +234,9 @@ def test_a_broken_preset_names_file_place_and_mend(
 def test_the_preset_names_nobody_real() -> None:
     demo = (FOLDER / "equipment" / "demo.toml").read_text("utf-8")
     assert set(re.findall(r'email = "[^@]+@([^"]+)"', demo)) == {"demo.local"}
+
+
+def test_the_firm_of_the_configuration_replaces_the_example_as_a_whole(tmp_path: Path) -> None:
+    firm = loaded(tmp_path, '[firm]\nname = "ООО «Ромашка»"\n').company.firm
+    assert (firm.name, firm.account, firm.director) == ("ООО «Ромашка»", "", "")
+    assert loaded(tmp_path, "").company.firm.account
