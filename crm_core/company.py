@@ -11,6 +11,8 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from crm_core.automation import Automation
+from crm_core.documents.data import Party
+from crm_core.documents.rules import TemplateRule
 from crm_core.errors import Invalid
 from crm_core.pipelines import Conversion, Pipeline
 from crm_core.rights import Rights
@@ -110,6 +112,10 @@ class Company:
     """In the order of the preset."""
     trade: Trade = field(default_factory=Trade)
     """VAT rates, units of measure, price types."""
+    firm: Party = field(default_factory=Party)
+    """Our own requisites, for documents."""
+    documents: Sequence[TemplateRule] = ()
+    """Templates of the preset."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

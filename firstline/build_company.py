@@ -17,6 +17,7 @@ from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
 from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
+from firstline.build_documents import read_documents, read_firm
 from firstline.build_people import once, refers
 from firstline.build_pipelines import read_conversion, read_pipelines
 from firstline.build_rules import read_routing, read_rows, read_sources
@@ -32,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 ENTITIES = (
     "lead", "deal", "contact", "company", "task", "call", "report", "user", "department", "queue", "connector",
     "journal", "quarantine", "outbox", "audit", "product", "document",
-    "automation",
+    "automation", "template",
 )  # fmt: skip
 """What rights are granted on."""
 RESERVED_ROLES = ("system", "console")
@@ -74,13 +75,7 @@ def read_company(
     """The company as the rooms below see it; None when something in it is wrong."""
     roles, stages = _roles(draft), _stages(draft, section)
     sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft, "fields")
-    deal_fields = _fields(draft, "deal_fields")
-    pipelines = read_pipelines(draft, deal_fields, roles)
-    conversion = read_conversion(draft, stages, rules, deal_fields)
-    trade = read_trade(draft)
-    rights, texts, task_groups = _rights(draft, roles), _texts(draft), read_task_groups(draft)
-    if draft.problems:
-        return None
+    rights, texts = _rights(draft, roles), _texts(draft)
     company = Company(
         timezone=section.timezone,
         language=section.language,
@@ -90,14 +85,9 @@ def read_company(
         sources=sources,
         routing=routing,
         fields=rules,
-        pipelines=pipelines,
-        deal_fields=deal_fields,
-        conversion=conversion,
         roles=roles,
         connectors={name: _info(name, settings) for name, settings in connectors.items()},
         texts=texts,
-        task_groups=task_groups,
-        trade=trade,
         default_calendar=section.default_calendar,
         new_stage=section.new_stage,
         work_stage=section.work_stage,
@@ -105,7 +95,23 @@ def read_company(
         response_within=section.response_within,
         callback_within=section.callback_within,
     )
-    return with_automations(draft, company)
+    company = _with_sales(draft, company)
+    return None if draft.problems else with_automations(draft, company)
+
+
+def _with_sales(draft: Draft, company: Company) -> Company:
+    """The company with what happens behind the first line: deals, tasks, goods, documents."""
+    deal_fields = _fields(draft, "deal_fields")
+    return replace(
+        company,
+        deal_fields=deal_fields,
+        pipelines=read_pipelines(draft, deal_fields, company.roles),
+        conversion=read_conversion(draft, company.stages, company.fields, deal_fields),
+        task_groups=read_task_groups(draft),
+        trade=read_trade(draft),
+        firm=read_firm(draft),
+        documents=read_documents(draft),
+    )
 
 
 def _info(name: str, settings: ConnectorSettings) -> ConnectorInfo:

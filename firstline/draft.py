@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -27,6 +28,8 @@ class Draft:
     labels: dict[Place, str] = field(default_factory=dict)
     """Beginning of a place → file or variable that said it; an empty label is the configuration file itself."""
     problems: list[Problem] = field(default_factory=list)
+    preset: Path | None = None
+    """Folder of the preset, where files that it names lie."""
     unresolved: set[Place] = field(default_factory=set)
     """Where a secret could not be found: nothing more is said about what stands there."""
 

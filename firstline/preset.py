@@ -18,9 +18,11 @@ from firstline.sources import CONFIG_TABLES, read_toml
 PRESET_TABLES = (
     "company", "roles", "rights", "stages", "sources", "fields", "queues", "workhours", "departments", "demo", "texts",
     "routing", "pipelines", "deal_fields", "conversion", "task_groups", "automations", "vat", "units", "price_types",
+    "firm", "documents",
 )  # fmt: skip
-OVERLAY_DEPTH = {"queues": 2, "workhours": 1, "connectors": 1}
-"""How many levels of a table are merged before the configuration's value replaces the preset's; else 1."""
+OVERLAY_DEPTH = {"queues": 2, "workhours": 1, "connectors": 1, "firm": 0}
+"""How many levels of a table are merged before the configuration's value replaces the preset's; else 1. The firm is
+replaced as a whole: a contract must never bear the bank account of the example."""
 
 
 def find_preset(name: str, folder: Path, draft: Draft) -> Path | None:
@@ -37,6 +39,7 @@ def find_preset(name: str, folder: Path, draft: Draft) -> Path | None:
 
 def read_preset(path: Path, draft: Draft) -> None:
     """Put the tables of a preset into the draft."""
+    draft.preset = path if path.is_dir() else path.parent
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         draft.report(("company", "preset"), f"в папке {path} нет файлов .toml", "возьмите за образец набор equipment")

@@ -14,6 +14,8 @@ from crm_core.changes import CHANGES
 from crm_core.deal_stages import STAYS
 from crm_core.deals import DEALS
 from crm_core.decisions import DECISIONS
+from crm_core.documents.issued import DOCUMENTS
+from crm_core.documents.library import TEMPLATES
 from crm_core.external import EXTERNAL_REFS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
@@ -44,6 +46,7 @@ SCHEMA = Schema(
         DEALS,
         DECISIONS,
         DEPARTMENTS,
+        DOCUMENTS,
         DUPLICATES,
         EXTERNAL_REFS,
         IDENTITIES,
@@ -62,6 +65,7 @@ SCHEMA = Schema(
         TASK_LINKS,
         TASK_PLACES,
         TASK_SERIES,
+        TEMPLATES,
         TIMELINE,
         TIMERS,
         TOKENS,

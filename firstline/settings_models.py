@@ -266,3 +266,36 @@ class DemoUser(Section):
     department: str | None = None
     heads: tuple[str, ...] = ()
     """Departments that this employee heads."""
+
+
+class FirmSection(Section):
+    """`[firm]`: our own requisites, for documents."""
+
+    name: str = Field(default="", max_length=200)
+    full_name: str = Field(default="", max_length=300)
+    inn: str = Field(default="", pattern=r"^(\d{10}|\d{12})?$")
+    kpp: str = Field(default="", pattern=r"^(\d{9})?$")
+    ogrn: str = Field(default="", pattern=r"^(\d{13}|\d{15})?$")
+    address: str = Field(default="", max_length=300)
+    post_address: str = Field(default="", max_length=300)
+    bank: str = Field(default="", max_length=200)
+    bik: str = Field(default="", pattern=r"^(\d{9})?$")
+    account: str = Field(default="", pattern=r"^(\d{20})?$")
+    corr_account: str = Field(default="", pattern=r"^(\d{20})?$")
+    phone: str = Field(default="", max_length=100)
+    email: str = Field(default="", max_length=200)
+    site: str = Field(default="", max_length=200)
+    director: str = Field(default="", max_length=200)
+    director_position: str = Field(default="", max_length=200)
+    basis: str = Field(default="", max_length=200)
+
+
+class DocumentRow(Section):
+    """`[[documents]]`: a template of the preset."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)
+    title: str = Field(min_length=1, max_length=200)
+    kind: Literal["offer", "contract", "invoice", "act", "other"] = "other"
+    entity: Literal["deal"] = "deal"
+    numbering: str = Field(min_length=1, max_length=60)
+    file: str = Field(min_length=1, max_length=200)

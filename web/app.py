@@ -22,9 +22,11 @@ from web import ops, public, stream
 from web.api import dispatch
 from web.api.routes import ROUTES
 from web.auth import GATE, SAFE, check_csrf, current, is_api, new_gate
+from web.documents import DOCUMENTS, Documents
 from web.openapi import add_description
 from web.pages.render import bare, look_of
 from web.pages.routes import add_pages
+from web.pdf import Pdf
 from web.problems import Problem, problem_of, reply
 from web.services import SERVICES, Services
 
@@ -92,6 +94,7 @@ def _inner(services: Services, outer: web.Application) -> web.Application:
     """What people and programs with a name use."""
     app = web.Application(middlewares=[door])
     app[SERVICES] = services
+    app[DOCUMENTS] = Documents(services.store, services.desk.company, Pdf())
     app[GATE] = new_gate()
     ops.add_ops(app, counters_of=outer)
     dispatch.add_routes(app, ROUTES)

@@ -58,6 +58,7 @@ HEADERS = {
     ("PATCH", "/tasks/{id}/checklist/{item}"): [IF_MATCH],
     ("PATCH", "/product-categories/{id}"): [IF_MATCH],
     ("PATCH", "/products/{id}"): [IF_MATCH],
+    ("PATCH", "/templates/{id}"): [IF_MATCH],
     ("PATCH", "/users/{id}"): [IF_MATCH],
     ("POST", "/leads/{id}/move"): [IF_MATCH],
     ("POST", "/products/{id}/prices"): [IF_MATCH],

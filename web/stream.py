@@ -49,7 +49,9 @@ BATCH = 500
 RETRY_MS = 2000
 MAX_SEQ = 1 << 62
 
-ENTITY_RIGHTS = {"timeline": "lead", "quarantine": "journal", "duplicate": "contact", "absence": "user"}
+ENTITY_RIGHTS = {
+    "timeline": "lead", "quarantine": "journal", "duplicate": "contact", "absence": "user", "template": "document",
+}  # fmt: skip
 """Whose right to read tells whether news of this entity is seen; others have a right of their own name."""
 
 

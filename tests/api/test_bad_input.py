@@ -108,6 +108,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/product-categories": {"name": "Станки"},
     "/products": {"name": "Станок", "prices": {"retail": {"amount": "1250000.50"}}},
     "/products/{id}/prices": {"price_type": "retail", "price": {"amount": "1250000.50"}},
+    "/documents/{id}/void": {"reason": "Ошибка в цене"},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/checklist": {"text": "Пункт"},
     "/tasks/{id}/comments": {"text": "Готово"},
@@ -117,6 +118,9 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/tasks/{id}/repeat": {"unit": "day"},
     "/tasks/{id}/return": {"reason": "Не всё"},
     "/tasks/{id}/time": {"minutes": 1},
+    "/templates": {
+        "key": "act", "title": "Акт", "numbering": "А-{year}-{number}", "attachments": ["нет такого"],
+    },
     "/users": {"email": "new@firstline.example", "name": "Новый", "roles": ["ops"]},
     "/users/{id}/absences": {
         "kind": "vacation", "starts_at": "2026-11-23T00:00:00Z", "ends_at": "2026-11-24T00:00:00Z",
@@ -135,6 +139,7 @@ async def test_every_body_field_survives_everything_on_real_records(bench: Bench
     category = (await root.post("/api/v1/product-categories", {"name": "Прессы"})).json
     ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
     ids |= {"products": product["id"], "product-categories": category["id"]}
+    ids = {"leads": lead["id"], "tasks": task["id"], "templates": "offer-service", "users": anna.id}
     for route in WITH_BODY:
         path = path_of(route, ids.get(route.path.split("/")[1], "nobody"))
         for each in msgspec.structs.fields(route.body):  # type: ignore[arg-type]

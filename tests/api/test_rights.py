@@ -11,6 +11,7 @@ from tests.api.hub import ROLES, Bench
 EVERYBODY = frozenset(ROLES)
 LEAD_READERS = EVERYBODY - {"service_seller", "procurement", "service_admin", "ops"}
 LEAD_MAKERS = frozenset({"admin", "head_equipment", "head_service", "first_line", "consultant"})
+DOCUMENT_READERS = EVERYBODY - {"first_line", "procurement", "service_admin", "ops"}
 ON_DUTY = frozenset({"admin", "ops", "head_equipment"})
 
 CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
@@ -25,7 +26,9 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/contacts", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/duplicates", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/calls", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
+    ("GET", "/documents", None, DOCUMENT_READERS),
     ("GET", "/tasks", None, EVERYBODY),
+    ("GET", "/templates", None, DOCUMENT_READERS),
     ("GET", "/users", None, EVERYBODY),
     ("GET", "/queues", None, EVERYBODY - {"procurement", "service_admin"}),
     ("GET", "/products", None, EVERYBODY - {"ops"}),
@@ -40,6 +43,8 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/outbox", None, ON_DUTY),
     ("GET", "/audit", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/workhours/office", None, EVERYBODY),
+    ("DELETE", "/templates/offer-service", None, frozenset({"admin"})),
+    ("PATCH", "/templates/offer-service", {"title": "КП"}, frozenset({"admin", "head_equipment"})),
     ("POST", "/leads", {"phone": "+79161234567"}, LEAD_MAKERS),
     ("POST", "/connectors/site/resume", None, frozenset({"admin", "deputy", "ops"})),
     ("POST", "/users", {"email": "x@y.ru", "name": "Х", "roles": ["ops"]}, frozenset({"admin"})),

@@ -28,7 +28,7 @@ REGISTRIES = [
     )
 ]
 SOMEBODYS_HOME = re.compile(rb"(?<![\w./-])/(?:home|Users)/\w+/|(?<![\w./-])/root/\w")
-BINARY = {".png", ".jpg", ".ico", ".woff2", ".mp3", ".wav", ".eml"}
+BINARY = {".png", ".jpg", ".ico", ".woff2", ".mp3", ".wav", ".eml", ".docx"}
 
 
 def locked() -> dict[str, dict[str, str]]:

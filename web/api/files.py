@@ -202,11 +202,12 @@ async def download(call: Call[FileQuery, None]) -> web.StreamResponse:
     """The content."""
     file = await call.read(_readable, call.id, call.query.item)
     path = Path(call.store.blobs.path(file.id))
-    head = await asyncio.to_thread(_head, path)
+    head = await asyncio.to_thread(head_of, path)
     return web.FileResponse(path, headers=serving_headers(file.name, head))
 
 
-def _head(path: Path) -> bytes:
+def head_of(path: Path) -> bytes:
+    """The first bytes of a stored file; `404` when it is gone."""
     try:
         with path.open("rb") as content:
             return content.read(16)

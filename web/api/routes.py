@@ -11,6 +11,7 @@ from web.api import (
     contacts,
     conversation,
     deals,
+    documents,
     files,
     leads,
     notes,
@@ -20,6 +21,7 @@ from web.api import (
     task_parts,
     task_steps,
     tasks,
+    templates,
     users,
 )
 from web.api.call import Route
@@ -37,6 +39,8 @@ ROUTES: tuple[Route, ...] = (
     *categories.ROUTES,
     *calculate.ROUTES,
     *calls.ROUTES,
+    *documents.ROUTES,
+    *templates.ROUTES,
     *files.ROUTES,
     *notes.ROUTES,
     *users.ROUTES,

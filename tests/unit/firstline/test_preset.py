@@ -18,7 +18,7 @@ from crm_core.rights import Action
 from firstline.build_company import ENTITIES
 from firstline.settings import load_settings
 from router.sources import source_of
-from tests.unit.firstline.builders import problems
+from tests.unit.firstline.builders import loaded, problems
 
 COMPANY: Company = load_settings(None, {}).company
 
@@ -234,6 +234,14 @@ BROKEN = [
     ("demo.toml", 'retail = "4 850 000"', 'retail = "5 млн"', "demo.toml: demo.products[0].prices.retail", "цифрами"),
     ("demo.toml", 'retail = "4 850 000"', 'retial = "1"', "demo.toml: demo.products[0].prices", "возможно, retail"),
     ("demo.toml", 'sku = "ST-250"', 'sku = "st-400"', "demo.toml: demo.products[1].sku", "demo.products[0].sku"),
+    ("documents.toml", 'contract-service"', 'offer-service"', "documents.toml: documents[3].key", "documents[2].key"),
+    ("documents.toml", "КП-{year}", "КП-{god}", "documents.toml: documents[0].numbering", "КП-{year}-{number:04}"),
+    ("documents.toml", "offer-service.docx", "x.docx", "documents.toml: documents[2].file", "файла documents/x.docx"),
+    ("documents.toml", "documents/offer-service.docx", "firm.toml", "documents.toml: documents[2].file", "Word"),
+    ("documents.toml", "documents/offer-service.docx", "../x", "documents.toml: documents[2].file", "вне папки"),
+    ("documents.toml", '"contract"', '"deed"', "documents.toml: documents[1].kind", "есть"),
+    ("firm.toml", '"7700000000"', '"77"', "firm.toml: firm.inn", "образец"),
+    ("firm.toml", "director =", "directr =", "firm.toml: firm.directr", "возможно, director"),
     ("texts.toml", "[texts]", "[text]", "texts.toml: text", "возможно, texts"),
     ("texts.toml", "[texts]", "[roles]\nx = 'y'\n[texts]", "texts.toml: roles", "в одном файле"),
     ("texts.toml", "[texts]", "[texts", "texts.toml", "кавычки"),
@@ -257,3 +265,9 @@ def test_a_broken_preset_names_file_place_and_mend(
 def test_the_preset_names_nobody_real() -> None:
     demo = (FOLDER / "equipment" / "demo.toml").read_text("utf-8")
     assert set(re.findall(r'email = "[^@]+@([^"]+)"', demo)) == {"demo.local"}
+
+
+def test_the_firm_of_the_configuration_replaces_the_example_as_a_whole(tmp_path: Path) -> None:
+    firm = loaded(tmp_path, '[firm]\nname = "ООО «Ромашка»"\n').company.firm
+    assert (firm.name, firm.account, firm.director) == ("ООО «Ромашка»", "", "")
+    assert loaded(tmp_path, "").company.firm.account

@@ -1,0 +1,250 @@
+"""Documents that were issued: number, file, what they were made of.
+
+A document is stored when its file is finished, so a number that is used always has a paper behind it. Rendering cannot
+happen inside of a transaction; therefore the number is only looked at first (`next_serial`), printed, and taken with
+the finished file (`issue`): when somebody else took it meanwhile, `NumberTaken` says so and the caller prints again.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from crm_core.access import Facts, check, visible
+from crm_core.actor import Actor
+from crm_core.audit import record
+from crm_core.changes import tell
+from crm_core.documents.data import DocumentData
+from crm_core.documents.library import FoundTemplate
+from crm_core.documents.numbering import counter, number_of
+from crm_core.errors import Conflict, Invalid, Missing
+from crm_core.rights import Action
+from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Tx, Unique
+
+
+class DocumentState(StrEnum):
+    READY = "ready"
+    SENT = "sent"
+    VOID = "void"
+
+
+class DocumentFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the paper; the last one counts, the earlier ones may be with the customer already."""
+
+    blob: str
+    size: int
+    pdf: str | None = None
+    """The same as PDF, once somebody asked for it."""
+    template_revision: int = 0
+    created_by: str | None = None
+    created_at: datetime
+
+
+class Document(Entity, frozen=True, kw_only=True):
+    """One issued document."""
+
+    number: str
+    serial: int
+    year: int
+    day: date
+    """That it bears, in the company's time zone."""
+    template: str
+    """Key."""
+    title: str
+    kind: str
+    name: str
+    """File name without its suffix."""
+    state: DocumentState = DocumentState.READY
+    void_reason: str | None = None
+    deal_id: str | None = None
+    lead_id: str | None = None
+    person_id: str | None = None
+    company_id: str | None = None
+    files: tuple[DocumentFile, ...] = ()
+    """Versions, oldest first."""
+    data: dict[str, Any] = {}
+    """What the last version was made of."""
+    created_by: str | None = None
+    created_at: datetime
+    sent_at: datetime | None = None
+
+
+DOCUMENTS = Collection(
+    "documents",
+    Document,
+    [
+        Unique("template", "year", "serial"),
+        Index("number"),
+        Index("deal_id", "created_at"),
+        Index("lead_id", "created_at"),
+        Index("person_id", "created_at"),
+        Index("company_id", "created_at"),
+        Index("created_by", "created_at"),
+        Index("template", "created_at"),
+        Index("kind", "created_at"),
+        Index("state", "created_at"),
+        Index("created_at"),
+    ],
+)
+MAX_REASON = 1000
+MAX_FILES = 100
+
+
+class NumberTaken(Exception):
+    """The number that was printed belongs to another document now."""
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """The records that a document belongs to."""
+
+    deal_id: str | None = None
+    lead_id: str | None = None
+    person_id: str | None = None
+    company_id: str | None = None
+
+
+def facts(document: Document) -> Facts:
+    return Facts(owners=frozenset({document.created_by}), open=document.state is not DocumentState.VOID)
+
+
+def get_document(tx: ReadTx, actor: Actor, document_id: str, action: Action = Action.READ) -> Document:
+    """The document, checked for this action."""
+    document = tx.get(DOCUMENTS, document_id)
+    if document is None:
+        raise Missing("Такого документа нет")
+    check(actor, "document", action, facts(document))
+    return document
+
+
+def list_documents(
+    tx: ReadTx, actor: Actor, where: Filter, *, sort: str = "-created_at", limit: int = 50, after: str | None = None
+) -> list[Document]:
+    """Documents that match and that the actor may see."""
+    scope = visible(actor, "document", owner_fields=("created_by",))
+    return [] if scope is None else tx.find(DOCUMENTS, AllOf((where, scope)), sort=sort, limit=limit, after=after)
+
+
+def next_serial(tx: ReadTx, template: str, year: int) -> int:
+    """The number that the next document of this template would get. Nothing is taken."""
+    return tx.last_number(counter(template, year)) + 1
+
+
+def issue(
+    tx: Tx,
+    actor: Actor,
+    template: FoundTemplate,
+    data: DocumentData,
+    links: Links,
+    file: DocumentFile,
+    *,
+    serial: int,
+    day: date,
+) -> Document:
+    """Take the number that is printed on this file and keep both. `NumberTaken` when it is no longer free."""
+    check(actor, "document", Action.CREATE)
+    if tx.next_number(counter(template.key, day.year)) != serial:
+        raise NumberTaken
+    number = number_of(template.numbering, day.year, serial)
+    document = Document(
+        id=tx.new_id("doc_"),
+        number=number,
+        serial=serial,
+        year=day.year,
+        day=day,
+        template=template.key,
+        title=template.title,
+        kind=template.kind,
+        name=name_of(template, number, data),
+        deal_id=links.deal_id,
+        lead_id=links.lead_id,
+        person_id=links.person_id,
+        company_id=links.company_id,
+        files=(file,),
+        data=msgspec.to_builtins(data),
+        created_by=actor.id,
+        created_at=tx.now,
+    )
+    tx.insert(DOCUMENTS, document)
+    record(tx, actor, "document", document.id, "created", {"number": (None, number)})
+    _announce(tx, document, "created")
+    return document
+
+
+def name_of(template: FoundTemplate, number: str, data: DocumentData) -> str:
+    """«Договор поставки Д-2026-0007 ООО Ромашка»: fit for any file system."""
+    text = " ".join(part for part in (template.title, number, data.customer.name) if part)
+    return "".join(c for c in text if c.isalnum() or c in " -_.№,")[:120].strip(" .")
+
+
+def add_version(
+    tx: Tx, actor: Actor, document_id: str, data: DocumentData, file: DocumentFile, version: int
+) -> Document:
+    """The same document, printed anew under its number. `Conflict` when it changed meanwhile or is void."""
+    document = get_document(tx, actor, document_id, Action.UPDATE)
+    _check_alive(document)
+    if document.version != version:
+        raise Conflict("Документ уже изменён кем-то другим. Прочитайте его заново")
+    if len(document.files) >= MAX_FILES:
+        raise Conflict(f"У документа уже {MAX_FILES} версий: выпустите новый")
+    changed = tx.update(
+        DOCUMENTS,
+        document,
+        files=(*document.files, file),
+        data=msgspec.to_builtins(data),
+        state=DocumentState.READY,
+        sent_at=None,
+    )
+    record(tx, actor, "document", document.id, "regenerated", {"files": (len(document.files), len(changed.files))})
+    _announce(tx, changed, "updated")
+    return changed
+
+
+def remember_pdf(tx: Tx, document_id: str, blob: str, pdf: str) -> None:
+    """Keep the PDF of one version, so that it is converted once."""
+    document = tx.get(DOCUMENTS, document_id)
+    if document is not None:
+        files = tuple(msgspec.structs.replace(each, pdf=pdf) if each.blob == blob else each for each in document.files)
+        tx.update(DOCUMENTS, document, files=files)
+
+
+def mark_sent(tx: Tx, actor: Actor, document_id: str) -> Document:
+    """It went to the customer."""
+    document = get_document(tx, actor, document_id, Action.UPDATE)
+    _check_alive(document)
+    changed = tx.update(DOCUMENTS, document, state=DocumentState.SENT, sent_at=tx.now)
+    record(tx, actor, "document", document.id, "sent", {"state": (document.state, changed.state)})
+    _announce(tx, changed, "updated")
+    return changed
+
+
+def void_document(tx: Tx, actor: Actor, document_id: str, reason: str) -> Document:
+    """It counts no more; number and files stay, so that the numbers have no gap."""
+    document = get_document(tx, actor, document_id, Action.UPDATE)
+    _check_alive(document)
+    if not reason.strip() or len(reason) > MAX_REASON:
+        raise Invalid({"reason": f"Укажите причину, не длиннее {MAX_REASON} знаков"})
+    changed = tx.update(DOCUMENTS, document, state=DocumentState.VOID, void_reason=reason.strip())
+    changes = {"state": (document.state, changed.state), "void_reason": (None, changed.void_reason)}
+    record(tx, actor, "document", document.id, "voided", changes)
+    _announce(tx, changed, "voided")
+    return changed
+
+
+def _check_alive(document: Document) -> None:
+    if document.state is DocumentState.VOID:
+        raise Conflict(f"Документ {document.number} аннулирован: {document.void_reason}")
+
+
+def _announce(tx: Tx, document: Document, event: str) -> None:
+    tell(
+        tx,
+        "document",
+        document.id,
+        event,
+        lead_id=document.lead_id,
+        owners=(document.created_by,),
+        data={"number": document.number, "deal_id": document.deal_id},
+    )
