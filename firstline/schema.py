@@ -9,10 +9,14 @@ from crm_core.audit import AUDIT
 from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
 from crm_core.changes import CHANGES
+from crm_core.companies import COMPANIES, COMPANY_DUPLICATES
 from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
+from crm_core.merge import MERGES, MOVED
+from crm_core.merged import MERGED_AWAY
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.segments import SEGMENTS
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE
 from crm_core.timers import TIMERS
@@ -30,6 +34,8 @@ SCHEMA = Schema(
         BLOCKED,
         CALLS,
         CHANGES,
+        COMPANIES,
+        COMPANY_DUPLICATES,
         CURSORS,
         DECISIONS,
         DEPARTMENTS,
@@ -37,10 +43,14 @@ SCHEMA = Schema(
         IDENTITIES,
         JOURNAL,
         LEADS,
+        MERGED_AWAY,
+        MERGES,
+        MOVED,
         NOTIFICATIONS,
         OUTBOX,
         PEOPLE,
         QUEUE_STATES,
+        SEGMENTS,
         SESSIONS,
         TASKS,
         TIMELINE,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from crm_core import tasks
+from crm_core import merge, tasks, unmerge, worth
 from crm_core.timers import Handler, Timer, due, fire, next_due, postpone, schedule_sooner
 from crm_core.users import PLACE, QUEUE_WAKE
 from distribution.desk import Desk
@@ -39,6 +39,10 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         PLACE: with_desk(on_place),
         CALL_GUARD: with_desk(on_call_guard),
         tasks.DUE: tasks.on_due,
+        merge.MOVE: merge.on_move,
+        merge.FORGET: merge.on_forget,
+        unmerge.UNDO: unmerge.on_undo,
+        worth.AGE_CUSTOMERS: worth.on_age_customers,
     }
 
 

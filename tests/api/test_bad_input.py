@@ -94,6 +94,12 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/leads/{id}/messages": {"text": "Добрый день"},
     "/leads/{id}/notes": {"text": "Заметка"},
     "/contacts": {"name": "Пётр"},
+    "/contacts/{id}/duplicates/dismiss": {"other_id": "nobody"},
+    "/contacts/{id}/merge": {"into": "nobody"},
+    "/companies": {"name": "Ромашка"},
+    "/companies/{id}/duplicates/dismiss": {"other_id": "nobody"},
+    "/companies/{id}/merge": {"into": "nobody"},
+    "/segments": {"name": "Лучшие", "entity": "contact", "filter": [{"field": "abc", "op": "eq", "value": "A"}]},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/comments": {"text": "Готово"},
     "/users": {"email": "new@firstline.example", "name": "Новый", "roles": ["ops"]},
@@ -108,7 +114,10 @@ async def test_every_body_field_survives_everything_on_real_records(bench: Bench
     lead = await bench.lead_of(await bench.form())
     task = (await root.post("/api/v1/tasks", {"title": "Задача"})).json
     anna = await bench.hire("anna")
+    company = (await root.post("/api/v1/companies", {"name": "Василёк"})).json
+    segment = (await root.post("/api/v1/segments", RIGHT["/segments"])).json
     ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
+    ids |= {"contacts": lead["person"]["id"], "companies": company["id"], "segments": segment["id"]}
     for route in WITH_BODY:
         path = path_of(route, ids.get(route.path.split("/")[1], "nobody"))
         for each in msgspec.structs.fields(route.body):  # type: ignore[arg-type]

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import (
+    blocked,
+    calls,
+    companies,
+    contacts,
+    conversation,
+    files,
+    leads,
+    merges,
+    notes,
+    queues,
+    running,
+    segments,
+    tasks,
+    users,
+)
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
     *leads.ROUTES,
     *conversation.ROUTES,
     *contacts.ROUTES,
+    *companies.ROUTES,
+    *merges.ROUTES,
+    *segments.ROUTES,
     *blocked.ROUTES,
     *tasks.ROUTES,
     *calls.ROUTES,
