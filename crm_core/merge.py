@@ -124,6 +124,7 @@ def merge_people(
     gone, into = _person(tx, person_id), _person(tx, into_id, "into")
     _check_pair(tx, gone.id, into.id, choices, PERSON_CHOICES)
     closed = settle_open_leads(tx, actor, company, gone.id, into.id, keep_lead, close_stage)
+    gone, into = tx.require(PEOPLE, gone.id), tx.require(PEOPLE, into.id)  # a closed lead has left a mark on its person
     return _carry_out(tx, actor, KINDS["contact"], gone, into, combined(gone, into, choices, tx.now), closed)
 
 

@@ -17,7 +17,7 @@ from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.company import Company
 from crm_core.errors import Conflict
-from crm_core.merge import FORGET, KINDS, MERGES, MOVED, Kind, Merge, Moved, get_merge
+from crm_core.merge import FORGET, KINDS, MERGES, MOVED, PIECE, Kind, Merge, Moved, get_merge
 from crm_core.merge_fields import taken_apart
 from crm_core.merge_leads import reopen
 from crm_core.merged import MERGED_AWAY
@@ -132,12 +132,14 @@ def _move_back(tx: Tx, kind: Kind, piece: Moved) -> None:
 
 
 def _go_on(tx: Tx, kind: Kind, merge: Merge) -> Merge:
-    """Move one piece back; the rest is the timer's."""
-    pieces = tx.find(MOVED, {"merge_id": merge.id}, sort="id", limit=2)
-    for piece in pieces[:1]:
+    """Move about `PIECE` documents back; the rest is the timer's."""
+    left = PIECE
+    while left > 0:
+        piece = tx.first(MOVED, {"merge_id": merge.id}, sort="id")
+        if piece is None:
+            return tx.update(MERGES, merge, state="undone")
         _move_back(tx, kind, piece)
-    if len(pieces) < 2:
-        return tx.update(MERGES, merge, state="undone")
+        left -= len(piece.ids)
     timers.schedule(tx, UNDO, merge.id, tx.now)
     return merge
 

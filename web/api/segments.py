@@ -24,6 +24,7 @@ from web.api.call import Call, In, Out, Page, Route, page_of, sifted
 from web.api.input import Id, Line, ListQuery
 
 Given = Annotated[str, Meta(max_length=300)]
+Number = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 
 
 class ConditionIn(In, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class ConditionIn(In, frozen=True, kw_only=True):
     contacts `company_id`, of companies `inn`."""
     op: Id
     """`eq`, `ne`, `in`, `gt`, `gte`, `lt`, `lte`, `prefix`, `empty`, `filled`, `within_days`, `before_days`."""
-    value: Given | Annotated[int, Meta(ge=-(10**9), le=10**9)] | Annotated[list[Given], Meta(max_length=200)] | None = None
+    value: Given | Number | Annotated[list[Given], Meta(max_length=200)] | None = None
 
 
 Conditions = Annotated[list[ConditionIn], Meta(min_length=1, max_length=MAX_CONDITIONS)]
