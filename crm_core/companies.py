@@ -82,6 +82,7 @@ COMPANIES = Collection(
         Index("last_activity_at"),
         Index("owner_id", "last_activity_at"),
         Index("rfm", "last_won_at"),
+        Index("rfm", "last_activity_at"),
         Index("abc", "last_activity_at"),
         Index("won_sum"),
         Index("won_count"),

@@ -115,6 +115,7 @@ _BOTH = {
 }
 FIELDS: dict[str, dict[str, _Type]] = {"contact": {**_BOTH, "company_id": _TEXT}, "company": {**_BOTH, "inn": _TEXT}}
 COLLECTIONS: dict[str, Collection[Any]] = {"contact": PEOPLE, "company": COMPANIES}
+_RANGES = frozenset({"gt", "gte", "lt", "lte", "within_days", "before_days"})
 _COMPARED: dict[str, Callable[[Any], Any]] = {"eq": lambda value: value, "ne": Ne, "gt": Gt, "gte": Gte, "lt": Lt,
                                               "lte": Lte}  # fmt: skip
 
@@ -239,6 +240,14 @@ def segment_filter(tx: ReadTx, actor: Actor, entity: str, segment_id: str) -> Fi
     if segment is None or segment.entity != entity or not (segment.shared or _is_own(actor, segment)):
         raise Invalid({"segment": "Такого сегмента нет, или он для других записей"})
     return filter_of(entity, segment.filter, tx.now)
+
+
+def segment_order(tx: ReadTx, segment_id: str) -> str | None:
+    """The sort by which the index of a segment's range (a sum, a date) gives its records at once, greatest first; None
+    when it has none and any sort will do."""
+    segment = tx.get(SEGMENTS, segment_id)
+    ranges = [each.field for each in segment.filter if each.op in _RANGES] if segment else []
+    return f"-{ranges[0]}" if ranges else None
 
 
 def is_visible(actor: Actor, segment: Segment) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from crm_core.worth import note_won
 from tests.api.hub import Bench, Caller
 
 COMPANIES = "/api/v1/companies"
@@ -167,6 +169,20 @@ async def test_a_segment_narrows_a_list_and_is_its_owners_to_change(bench: Bench
     assert (await boris("PATCH", path, {"name": "Х"})).status == 403
     assert (await anna("DELETE", path)).status == 204
     assert await anna.items("/api/v1/segments") == []
+
+
+async def test_a_segment_of_a_sum_comes_greatest_first_and_pages(bench: Bench, root: Caller) -> None:
+    ids = [(await make(root, name=f"Фирма {number}"))["id"] for number in range(3)]
+    for place, each in enumerate(ids):
+        at = bench.clock.now()
+        await bench.hub.store.write(note_won, None, each, Decimal(place), at)
+    conditions = [{"field": "won_sum", "op": "gt", "value": "0"}]
+    made = await root.post("/api/v1/segments", {"name": "Купили", "entity": "company", "filter": conditions})
+    path = f"{COMPANIES}?limit=1&segment={made.json['id']}"
+    first = (await root.get(path)).json
+    rest = (await root.get(f"{path}&cursor={first['next']}")).json
+    assert [each["id"] for each in (*first["items"], *rest["items"])] == [ids[2], ids[1]]
+    assert (first["items"][0]["won_sum"], first["items"][0]["rfm"], rest["next"]) == ("2", "new", None)
 
 
 async def test_a_condition_that_cannot_be_answered_fast_or_makes_no_sense_is_named_by_its_place(root: Caller) -> None:

@@ -27,7 +27,7 @@ from crm_core.errors import Invalid
 from crm_core.people import PEOPLE
 from crm_core.removal import delete_company
 from crm_core.rights import Action
-from crm_core.segments import segment_filter
+from crm_core.segments import segment_filter, segment_order
 from crm_core.similar import company_key
 from crm_core.timeline import TIMELINE, TimelineItem
 from storage import AllOf, Filter, Gte, Lt, Prefix, ReadTx
@@ -79,9 +79,8 @@ def show_company(company: CustomerCompany) -> CompanyOut:
 
 
 class CompanyQuery(ListQuery, frozen=True, kw_only=True):
-    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] = (
-        "-last_activity_at"
-    )
+    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] | None = None
+    """Without it: by name when one is asked for, by the date or sum that is asked for, else those active last first."""
     q: Line | None = None
     """Beginning of the name; letter case, ё and the legal form do not matter."""
     inn: Line | None = None
@@ -99,8 +98,18 @@ async def list_(call: Call[CompanyQuery, None]) -> Page[CompanyOut]:
 def _list(tx: ReadTx, actor: Actor, query: CompanyQuery) -> Page[CompanyOut]:
     check(actor, "company", Action.READ)
     where = _filter(tx, actor, query)
-    rows = list_companies(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, COMPANIES, rows, query.limit, query.sort, show_company)
+    sort = query.sort or _order(tx, query)
+    rows = list_companies(tx, actor, where, sort=sort, limit=query.limit + 1, after=query.cursor)
+    return page_of(tx, COMPANIES, rows, query.limit, sort, show_company)
+
+
+def _order(tx: ReadTx, query: CompanyQuery) -> str:
+    """The order in which the index that answers the question gives its records anyway."""
+    if query.q is not None and company_key(query.q):
+        return "name_key"
+    if query.created_from is not None or query.created_to is not None:
+        return "-created_at"
+    return (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
 
 
 def _filter(tx: ReadTx, actor: Actor, query: CompanyQuery) -> Filter:

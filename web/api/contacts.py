@@ -15,7 +15,7 @@ from crm_core.leads import LEADS, get_lead, lead_scope
 from crm_core.merged import resolve
 from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone, find_person
 from crm_core.rights import Action
-from crm_core.segments import segment_filter
+from crm_core.segments import segment_filter, segment_order
 from crm_core.timeline import TIMELINE, TimelineItem
 from router import normalize
 from router.person import MOST, create_person, edit_lead_person, edit_person
@@ -31,9 +31,8 @@ from web.corrections import corrected
 
 
 class ContactQuery(ListQuery, frozen=True, kw_only=True):
-    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] = (
-        "-last_activity_at"
-    )
+    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] | None = None
+    """Without it: those active last come first; with a segment, by the sum or date that it asks for."""
     phone: Line | None = None
     email: Line | None = None
     q: Line | None = None
@@ -52,8 +51,9 @@ def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
     check(actor, "contact", Action.READ)
     if query.phone is None and query.email is None and not (query.q or "").strip():
         where = _filter(tx, actor, query)
-        rows = tx.find(PEOPLE, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-        return page_of(tx, PEOPLE, rows, query.limit, query.sort, show_contact)
+        sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
+        rows = tx.find(PEOPLE, where, sort=sort, limit=query.limit + 1, after=query.cursor)
+        return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
     found = _found(tx, query)
     if query.company_id or query.owner_id or query.segment:
         named: Filter = {"id": OneOf([person.id for person in found])}
