@@ -46,6 +46,7 @@ CALLS = Collection(
         Index("started_at"),
         Index("number", "started_at"),
         Index("lead_id", "started_at"),
+        Index("person_id", "started_at"),
         Index("direction", "outcome", "started_at"),
         Index("did", "started_at"),
         Index("linkedid"),

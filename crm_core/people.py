@@ -7,10 +7,15 @@ person's decision.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
+from msgspec.structs import force_setattr
+
 from crm_core.changes import tell
+from crm_core.customers import Bought
+from crm_core.merged import resolve
+from crm_core.similar import person_key
 from storage import Collection, Entity, Index, ReadTx, Tx, Unique
 
 
@@ -36,11 +41,21 @@ class MessengerAccount(Entity, frozen=True, kw_only=True):
     username: str | None = None
 
 
-class Person(Entity, frozen=True, kw_only=True):
+class Person(Bought, frozen=True, kw_only=True):
     """Somebody who made contact."""
 
     name: str | None = None
+    name_key: str | None = None
+    """The name made comparable; follows it by itself."""
     company: str | None = None
+    """As he or a channel called it; `company_id` is the one in our books."""
+    company_id: str | None = None
+    position: str | None = None
+    birthday: date | None = None
+    comment: str | None = None
+    owner_id: str | None = None
+    """Who looks after this contact, whoever leads its leads."""
+    fields: dict[str, str] = {}
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     messengers: tuple[MessengerAccount, ...] = ()
@@ -49,27 +64,56 @@ class Person(Entity, frozen=True, kw_only=True):
     created_at: datetime
     last_activity_at: datetime
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "name_key", person_key(self.name))
+
 
 class PossibleDuplicate(Entity, frozen=True, kw_only=True):
-    """Two people who may be one; filed for a merge."""
+    """Two people, or two companies, that may be one; filed for a merge."""
 
     first_id: str
     second_id: str
     reason: str
     inbound_id: str | None = None
     state: str = "open"
+    """`open`, `merged`, or `dismissed`: somebody said that they are two."""
     created_at: datetime
 
 
-PEOPLE = Collection("people", Person, [Index("name"), Index("last_activity_at"), Index("created_at")])
+PEOPLE = Collection(
+    "people",
+    Person,
+    [
+        Index("name"),
+        Index("name_key"),
+        Index("last_activity_at"),
+        Index("created_at"),
+        Index("company_id", "last_activity_at"),
+        Index("owner_id"),
+        Index("rfm", "last_won_at"),
+        Index("rfm", "last_activity_at"),
+        Index("abc", "last_activity_at"),
+        Index("won_sum"),
+        Index("won_count"),
+    ],
+)
 IDENTITIES = Collection("identities", Identity, [Index("person_id")])
 DUPLICATES = Collection(
-    "possible_duplicates", PossibleDuplicate, [Unique("first_id", "second_id"), Index("state", "created_at")]
+    "possible_duplicates",
+    PossibleDuplicate,
+    [Unique("first_id", "second_id"), Index("second_id"), Index("state", "created_at")],
 )
 
 
 def identity_id(kind: IdentityKind, value: str) -> str:
     return f"{kind}:{value}"
+
+
+def find_person(tx: ReadTx, person_id: str | None) -> Person | None:
+    """The person with this id, or whoever he was merged into."""
+    if person_id is None:
+        return None
+    return tx.get(PEOPLE, person_id) or tx.get(PEOPLE, resolve(tx, person_id))
 
 
 def owner_of(tx: ReadTx, identity: str) -> Person | None:

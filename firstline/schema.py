@@ -11,6 +11,7 @@ from crm_core.blocklist import BLOCKED
 from crm_core.calls import CALLS
 from crm_core.categories import CATEGORIES
 from crm_core.changes import CHANGES
+from crm_core.companies import COMPANIES, COMPANY_DUPLICATES
 from crm_core.deal_stages import STAYS
 from crm_core.deals import DEALS
 from crm_core.decisions import DECISIONS
@@ -18,10 +19,13 @@ from crm_core.documents.issued import DOCUMENTS
 from crm_core.documents.library import TEMPLATES
 from crm_core.external import EXTERNAL_REFS
 from crm_core.leads import LEADS
+from crm_core.merge import MERGES, MOVED
+from crm_core.merged import MERGED_AWAY
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
 from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
+from crm_core.segments import SEGMENTS
 from crm_core.task_repeat import TASK_SERIES
 from crm_core.tasks import TASK_LINKS, TASK_PLACES, TASKS
 from crm_core.timeline import TIMELINE
@@ -42,6 +46,8 @@ SCHEMA = Schema(
         CALLS,
         CATEGORIES,
         CHANGES,
+        COMPANIES,
+        COMPANY_DUPLICATES,
         CURSORS,
         DEALS,
         DECISIONS,
@@ -52,6 +58,9 @@ SCHEMA = Schema(
         IDENTITIES,
         JOURNAL,
         LEADS,
+        MERGED_AWAY,
+        MERGES,
+        MOVED,
         NOTIFICATIONS,
         OUTBOX,
         PEOPLE,
@@ -59,6 +68,7 @@ SCHEMA = Schema(
         PRODUCT_PRICES,
         QUEUE_STATES,
         RUNS,
+        SEGMENTS,
         SESSIONS,
         STAYS,
         TASKS,

@@ -23,8 +23,8 @@ from crm_core.calls import CALLS, CallRecord
 from crm_core.changes import tell
 from crm_core.decisions import explain
 from crm_core.leads import LEADS, Lead, open_lead_of, responded
-from crm_core.people import PEOPLE
 from crm_core.people import by_phone as person_by_phone
+from crm_core.people import find_person
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import User, by_extension
 from distribution.desk import Desk
@@ -138,7 +138,7 @@ def _incoming(contact: Contact, facts: CallFacts, record: CallRecord, *, answer_
     lead = tx.get(LEADS, record.lead_id) if record.lead_id else None
     if lead is None:
         return
-    contact.person = contact.person or (tx.get(PEOPLE, record.person_id) if record.person_id else None)
+    contact.person = contact.person or find_person(tx, record.person_id)
     if facts.phase is CallPhase.ANSWERED:
         _answered(contact, lead, by_extension(tx, facts.last_agent or facts.answered_by))
     elif facts.phase is CallPhase.ENDED:
@@ -197,7 +197,7 @@ def _show_ringing(contact: Contact, before: CallRecord, after: CallRecord) -> No
 
 def _card(contact: Contact, call: CallRecord) -> dict[str, Any]:
     tx = contact.tx
-    person = contact.person or (tx.get(PEOPLE, call.person_id) if call.person_id else None)
+    person = contact.person or find_person(tx, call.person_id)
     lead = contact.lead or (tx.get(LEADS, call.lead_id) if call.lead_id else None)
     return {
         "number": call.number,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from crm_core import robots, task_reminders, tasks
+from crm_core import merge, robots, task_reminders, tasks, unmerge, worth
 from crm_core.company import Company
 from crm_core.task_repeat import REPEAT, on_repeat
 from crm_core.timers import Handler, Timer, due, fire, next_due, postpone, schedule_sooner
@@ -48,6 +48,10 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         task_reminders.SOON: task_reminders.on_soon,
         task_reminders.REMIND: task_reminders.on_remind,
         REPEAT: with_company(on_repeat),
+        merge.MOVE: merge.on_move,
+        merge.FORGET: merge.on_forget,
+        unmerge.UNDO: unmerge.on_undo,
+        worth.AGE_CUSTOMERS: worth.on_age_customers,
     }
 
 

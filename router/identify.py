@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.contract import Sender
+from crm_core.companies import touch
 from crm_core.people import (
     IDENTITIES,
     PEOPLE,
@@ -86,6 +87,7 @@ def _learn(tx: Tx, person: Person, sender: Sender, keys: list[tuple[IdentityKind
         changes["emails"] = (*person.emails, *_values(keys, IdentityKind.EMAIL))
         new = (each for each in _accounts(sender) if (each.network, each.id) not in known)
         changes["messengers"] = (*person.messengers, *new)
+    touch(tx, person.company_id)
     return tx.update(PEOPLE, person, **changes)
 
 

@@ -13,7 +13,7 @@ from crm_core.audit import record
 from crm_core.company import ConnectorInfo
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import LEADS, Lead, for_change, responded
-from crm_core.people import PEOPLE
+from crm_core.people import find_person
 from crm_core.rights import Action
 from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem, add
 from crm_core.users import USERS
@@ -78,7 +78,7 @@ def _way(tx: Tx, desk: Desk, lead: Lead, wanted: str | None) -> tuple[ConnectorI
 
 def _address(tx: Tx, lead: Lead, info: ConnectorInfo) -> str | None:
     """Where the person can be written to through this connector though he never wrote through it."""
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     if person is None or info.channel != "email":
         return None
     return person.emails[0] if person.emails else None

@@ -17,6 +17,7 @@ from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.calls import CALLS
 from crm_core.changes import tell
+from crm_core.contact_card import CARD, clean_card
 from crm_core.errors import Conflict, Forbidden, Invalid, Missing
 from crm_core.leads import LEADS, Lead, announce, facts, for_change, last_lead_of, open_lead_of
 from crm_core.people import (
@@ -26,6 +27,7 @@ from crm_core.people import (
     Person,
     attach_identity,
     file_duplicate,
+    find_person,
     identity_id,
     owner_of,
 )
@@ -36,7 +38,7 @@ from router import normalize
 from router.identify import identify
 from storage import ReadTx, Tx
 
-EDITABLE = frozenset({"name", "company", "phones", "emails"})
+EDITABLE = frozenset({"name", "company", "phones", "emails"}) | CARD
 MOST = 20
 """Phones or emails of one person."""
 _LISTS = {
@@ -55,12 +57,12 @@ class Taken(Invalid):
 
 
 def edit_person(tx: Tx, actor: Actor, person_id: str, changes: Mapping[str, Any], version: int | None = None) -> Person:
-    """Change `name`, `company`, `phones` or `emails` (each list as it shall be; the first one is used first).
+    """Change `name`, `company`, `phones`, `emails` (each list as it shall be; the first one is used first) or `CARD`.
     `Conflict` when `version` is not the present one, `Taken` when an identity is somebody else's."""
     person = _for_change(tx, actor, person_id)
     if version is not None and version != person.version:
         raise Conflict("Контакт уже изменён кем-то другим. Обновите карточку")
-    wanted = _clean(changes)
+    wanted = _clean(tx, changes, person)
     _check_free(tx, person.id, wanted)
     if not any((wanted.get(name, getattr(person, name))) for name in ("name", "phones", "emails", "messengers")):
         raise Invalid({"name": "У контакта не осталось ни имени, ни телефона, ни почты"})
@@ -81,7 +83,7 @@ def edit_person(tx: Tx, actor: Actor, person_id: str, changes: Mapping[str, Any]
 def create_person(tx: Tx, actor: Actor, values: Mapping[str, Any]) -> Person:
     """A contact made by hand. `Invalid` when a phone or email is known already: that contact is to be used."""
     check(actor, "contact", Action.CREATE)
-    wanted = _clean(values)
+    wanted = _clean(tx, values)
     _check_free(tx, None, wanted)
     if not any(wanted.get(name) for name in ("name", "phones", "emails")):
         raise Invalid({"name": "Укажите имя, телефон или почту"})
@@ -108,7 +110,7 @@ def name_caller(
     lead = for_change(tx, actor, lead_id, version)
     if lead.person_id is not None:
         raise Conflict("У этого лида уже есть контакт: измените его")
-    person = _found_or_made(tx, lead, _clean(_given(name, phone, email)))
+    person = _found_or_made(tx, lead, _clean(tx, _given(name, phone, email)))
     other = open_lead_of(tx, person.id) if lead.open else None
     if other is not None:
         raise Conflict(f"У этого клиента уже есть открытый лид № {other.number}: работайте с ним")
@@ -163,7 +165,7 @@ def _given(name: str | None, phone: str | None, email: str | None) -> dict[str, 
 
 def _for_change(tx: ReadTx, actor: Actor, person_id: str) -> Person:
     """Whoever may change contacts, or a lead of this very person."""
-    person = tx.get(PEOPLE, person_id)
+    person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого контакта нет")
     if not may(actor, "contact", Action.UPDATE):
@@ -173,7 +175,7 @@ def _for_change(tx: ReadTx, actor: Actor, person_id: str) -> Person:
     return person
 
 
-def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
+def _clean(tx: ReadTx, changes: Mapping[str, Any], person: Person | None = None) -> dict[str, Any]:
     """Everything in its final shape, or `Invalid` with every wrong field."""
     wrong = dict.fromkeys(sorted(set(changes) - EDITABLE), "Такого поля нет или его нельзя менять")
     clean: dict[str, Any] = {name: normalize.name(changes[name]) for name in ("name", "company") if name in changes}
@@ -187,9 +189,10 @@ def _clean(changes: Mapping[str, Any]) -> dict[str, Any]:
         elif len(found) > MOST:
             wrong[name] = f"Не больше {MOST}"
         clean[name] = tuple(dict.fromkeys(found.values()))
-    if wrong:
-        raise Invalid(wrong)
-    return clean
+    card, wrong_card = clean_card(tx, changes, person)
+    if wrong | wrong_card:
+        raise Invalid(wrong | wrong_card)
+    return clean | card
 
 
 def _check_free(tx: ReadTx, person_id: str | None, wanted: Mapping[str, Any]) -> None:

@@ -105,7 +105,8 @@ class Tx(ReadTx, Protocol):
         the entity's, `NotFound` when it is gone, `UniqueViolation` as in insert."""
 
     def update(self, collection: Collection[E], entity: E, **changes: Any) -> E:
-        """`replace` with these fields changed; writes nothing when nothing differs."""
+        """`replace` with these fields changed, and those that the entity derives from them in `__post_init__`; writes
+        nothing when nothing differs."""
 
     def delete(self, collection: Collection[E], entity: E) -> None:
         """Remove the document; version checked as in replace."""

@@ -53,7 +53,9 @@ IDEMPOTENCY = {
 HEADERS = {
     ("PATCH", "/leads/{id}"): [IF_MATCH],
     ("PATCH", "/leads/{id}/person"): [IF_MATCH],
+    ("PATCH", "/companies/{id}"): [IF_MATCH],
     ("PATCH", "/contacts/{id}"): [IF_MATCH],
+    ("PATCH", "/segments/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}/checklist/{item}"): [IF_MATCH],
     ("PATCH", "/product-categories/{id}"): [IF_MATCH],

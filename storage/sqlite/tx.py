@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -209,7 +209,7 @@ class SqliteTx(SqliteReadTx):
         if all(getattr(entity, field) == value for field, value in changes.items()):
             return entity
         changed = msgspec.structs.replace(entity, **changes)
-        return self._write(collection, changed, _columns_of(collection.columns, frozenset(changes)))
+        return self._write(collection, changed, _columns_of(collection.columns, _differing(entity, changed, changes)))
 
     def delete(self, collection: Collection[E], entity: E) -> None:
         self._rows(f'DELETE FROM "{collection.name}" WHERE id = ? AND version = ?', (entity.id, entity.version))
@@ -260,6 +260,13 @@ def _insert_sql(table: str, columns: tuple[str, ...], rows: int = 1) -> str:
 @lru_cache(maxsize=256)
 def _insert_unknown_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
     return f"{_insert_sql(table, columns, rows)} ON CONFLICT (id) DO NOTHING RETURNING id"
+
+
+def _differing(before: Entity, after: Entity, changes: Mapping[str, Any]) -> frozenset[str]:
+    """The changed fields, and those that an entity with a `__post_init__` derives from them."""
+    if not hasattr(after, "__post_init__"):
+        return frozenset(changes)
+    return frozenset(name for name in after.__struct_fields__ if getattr(before, name) != getattr(after, name))
 
 
 @lru_cache(maxsize=1024)

@@ -109,6 +109,12 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/products": {"name": "Станок", "prices": {"retail": {"amount": "1250000.50"}}},
     "/products/{id}/prices": {"price_type": "retail", "price": {"amount": "1250000.50"}},
     "/documents/{id}/void": {"reason": "Ошибка в цене"},
+    "/contacts/{id}/duplicates/dismiss": {"other_id": "nobody"},
+    "/contacts/{id}/merge": {"into": "nobody"},
+    "/companies": {"name": "Ромашка"},
+    "/companies/{id}/duplicates/dismiss": {"other_id": "nobody"},
+    "/companies/{id}/merge": {"into": "nobody"},
+    "/segments": {"name": "Лучшие", "entity": "contact", "filter": [{"field": "abc", "op": "eq", "value": "A"}]},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/checklist": {"text": "Пункт"},
     "/tasks/{id}/comments": {"text": "Готово"},
@@ -140,6 +146,10 @@ async def test_every_body_field_survives_everything_on_real_records(bench: Bench
     ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
     ids |= {"products": product["id"], "product-categories": category["id"]}
     ids = {"leads": lead["id"], "tasks": task["id"], "templates": "offer-service", "users": anna.id}
+    company = (await root.post("/api/v1/companies", {"name": "Василёк"})).json
+    segment = (await root.post("/api/v1/segments", RIGHT["/segments"])).json
+    ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
+    ids |= {"contacts": lead["person"]["id"], "companies": company["id"], "segments": segment["id"]}
     for route in WITH_BODY:
         path = path_of(route, ids.get(route.path.split("/")[1], "nobody"))
         for each in msgspec.structs.fields(route.body):  # type: ignore[arg-type]

@@ -14,6 +14,8 @@ LEAD_MAKERS = frozenset({"admin", "head_equipment", "head_service", "first_line"
 DOCUMENT_READERS = EVERYBODY - {"first_line", "procurement", "service_admin", "ops"}
 ON_DUTY = frozenset({"admin", "ops", "head_equipment"})
 
+SEGMENT = {"name": "Лучшие", "entity": "company", "filter": [{"field": "abc", "op": "eq", "value": "A"}]}
+
 CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/leads", None, LEAD_READERS),
     ("GET", "/deals", None, EVERYBODY - {"ops"}),
@@ -24,6 +26,9 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("POST", "/deals", {"pipeline": "service"}, frozenset({"admin", "head_equipment", "head_service"})),
     ("GET", "/search?q=79161234567", None, EVERYBODY),
     ("GET", "/contacts", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
+    ("GET", "/companies", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
+    ("GET", "/companies/similar?name=Ромашка", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
+    ("POST", "/companies", {"name": "Ромашка"}, LEAD_MAKERS),
     ("GET", "/duplicates", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/calls", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/documents", None, DOCUMENT_READERS),
@@ -48,6 +53,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("POST", "/leads", {"phone": "+79161234567"}, LEAD_MAKERS),
     ("POST", "/connectors/site/resume", None, frozenset({"admin", "deputy", "ops"})),
     ("POST", "/users", {"email": "x@y.ru", "name": "Х", "roles": ["ops"]}, frozenset({"admin"})),
+    ("POST", "/segments", SEGMENT, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("POST", "/tasks", {"title": "Позвонить"}, EVERYBODY),
     ("GET", "/task-groups", None, EVERYBODY),
 )

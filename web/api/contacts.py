@@ -12,28 +12,34 @@ from crm_core.access import check, may
 from crm_core.actor import Actor
 from crm_core.errors import CoreError, Missing
 from crm_core.leads import LEADS, get_lead, lead_scope
-from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone
+from crm_core.merged import resolve
+from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone, find_person
 from crm_core.rights import Action
+from crm_core.segments import segment_filter, segment_order
 from crm_core.timeline import TIMELINE, TimelineItem
 from router import normalize
 from router.person import MOST, create_person, edit_lead_person, edit_person
-from storage import AllOf, ReadTx
+from storage import AllOf, Filter, ReadTx
+from storage import In as OneOf
 from web.api import find
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.conversation import TimelineQuery, timeline_rows
 from web.api.files import check_item
-from web.api.input import Limit, Line, ListQuery
+from web.api.input import Fields, Id, Limit, Line, ListQuery, Text
 from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_item, show_lead
 from web.corrections import corrected
 
 
 class ContactQuery(ListQuery, frozen=True, kw_only=True):
-    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] = (
-        "-last_activity_at"
-    )
+    sort: Literal["-last_activity_at", "last_activity_at", "-created_at", "created_at", "name", "-name"] | None = None
+    """Without it: those active last come first; with a segment, by the sum or date that it asks for."""
     phone: Line | None = None
     email: Line | None = None
     q: Line | None = None
+    company_id: Id | None = None
+    owner_id: Id | None = None
+    segment: Id | None = None
+    """A saved filter of contacts, see `/segments`."""
 
 
 async def list_(call: Call[ContactQuery, None]) -> Page[ContactOut]:
@@ -44,9 +50,28 @@ async def list_(call: Call[ContactQuery, None]) -> Page[ContactOut]:
 def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
     check(actor, "contact", Action.READ)
     if query.phone is None and query.email is None and not (query.q or "").strip():
-        rows = tx.find(PEOPLE, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-        return page_of(tx, PEOPLE, rows, query.limit, query.sort, show_contact)
-    return Page(items=[show_contact(person) for person in _found(tx, query)[: query.limit]], next=None)
+        where = _filter(tx, actor, query)
+        sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
+        rows = tx.find(PEOPLE, where, sort=sort, limit=query.limit + 1, after=query.cursor)
+        return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
+    found = _found(tx, query)
+    if query.company_id or query.owner_id or query.segment:
+        named: Filter = {"id": OneOf([person.id for person in found])}
+        among = {each.id for each in tx.find(PEOPLE, AllOf((named, _filter(tx, actor, query))))}
+        found = [person for person in found if person.id in among]
+    return Page(items=[show_contact(person) for person in found[: query.limit]], next=None)
+
+
+def _filter(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
+    """What every list of contacts can be narrowed by."""
+    where: list[Filter] = []
+    if query.company_id is not None:
+        where.append({"company_id": resolve(tx, query.company_id)})
+    if query.owner_id is not None:
+        where.append({"owner_id": query.owner_id})
+    if query.segment is not None:
+        where.append(segment_filter(tx, actor, "contact", query.segment))
+    return AllOf(tuple(where))
 
 
 def _found(tx: ReadTx, query: ContactQuery) -> list[Person]:
@@ -71,7 +96,7 @@ async def read(call: Call[None, None]) -> ContactOut:
 
 def _person(tx: ReadTx, actor: Actor, person_id: str) -> Person:
     check(actor, "contact", Action.READ)
-    person = tx.get(PEOPLE, person_id)
+    person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого контакта нет")
     return person
@@ -85,6 +110,13 @@ class NewContact(In, frozen=True, kw_only=True):
     company: Line | None = None
     phones: Marks = []
     emails: Marks = []
+    company_id: Id | UnsetType | None = UNSET
+    position: Line | UnsetType | None = UNSET
+    birthday: Line | UnsetType | None = UNSET
+    """`1985-12-31`."""
+    comment: Text | UnsetType | None = UNSET
+    owner_id: Id | UnsetType | None = UNSET
+    fields: Fields | UnsetType = UNSET
 
 
 async def create(call: Call[None, NewContact]) -> ContactOut:
@@ -98,6 +130,14 @@ class ContactPatch(In, frozen=True, kw_only=True):
     phones: Marks | UnsetType = UNSET
     """All that he shall have, the first one is used first; so are emails."""
     emails: Marks | UnsetType = UNSET
+    company_id: Id | UnsetType | None = UNSET
+    position: Line | UnsetType | None = UNSET
+    birthday: Line | UnsetType | None = UNSET
+    """`1985-12-31`."""
+    comment: Text | UnsetType | None = UNSET
+    owner_id: Id | UnsetType | None = UNSET
+    fields: Fields | UnsetType = UNSET
+    """Own fields by name; null or an empty text takes one away, those left out stay."""
 
 
 async def patch(call: Call[None, ContactPatch]) -> ContactOut:
@@ -130,13 +170,14 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 
 
 def _timeline(tx: ReadTx, actor: Actor, person_id: str, query: TimelineQuery) -> Page[TimelineOut]:
-    _person(tx, actor, person_id)
-    rows = timeline_rows(tx, {"person_id": person_id}, query)
+    person = _person(tx, actor, person_id)
+    rows = timeline_rows(tx, {"person_id": person.id}, query)
     found = page_of(tx, TIMELINE, rows, query.limit, query.sort, lambda item: item)
-    return Page(items=[show_item(item) for item in found.items if _is_readable(tx, actor, item)], next=found.next)
+    return Page(items=[show_item(item) for item in found.items if is_readable(tx, actor, item)], next=found.next)
 
 
-def _is_readable(tx: ReadTx, actor: Actor, item: TimelineItem) -> bool:
+def is_readable(tx: ReadTx, actor: Actor, item: TimelineItem) -> bool:
+    """Whether the reader may see the record that the item belongs to."""
     try:
         check_item(tx, actor, item)
     except CoreError:
@@ -170,7 +211,7 @@ def _duplicates(tx: ReadTx, actor: Actor, query: DuplicateQuery) -> Page[Duplica
 
 
 def _pair(tx: ReadTx, pair: PossibleDuplicate) -> DuplicateOut:
-    first, second = tx.require(PEOPLE, pair.first_id), tx.require(PEOPLE, pair.second_id)
+    first, second = _living(tx, pair.first_id), _living(tx, pair.second_id)
     return DuplicateOut(
         id=pair.id,
         first=show_contact(first),
@@ -179,6 +220,11 @@ def _pair(tx: ReadTx, pair: PossibleDuplicate) -> DuplicateOut:
         state=pair.state,
         created_at=pair.created_at,
     )
+
+
+def _living(tx: ReadTx, person_id: str) -> Person:
+    """One who was merged away is shown as the contact that he is now."""
+    return find_person(tx, person_id) or tx.require(PEOPLE, person_id)
 
 
 class SearchQuery(In, frozen=True, kw_only=True):

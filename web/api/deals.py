@@ -35,8 +35,7 @@ from storage import AllOf, AnyOf, Filter, Gte, Lt, ReadTx, Tx
 from storage import In as OneOf
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.conversation import TimelineQuery, timeline_rows
-from web.api.input import Id, Line, ListQuery, Moment, Text
-from web.api.leads import Fields
+from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
 from web.api.shapes import LeadOut, PersonOut, SourceOut, TimelineOut, show_item, show_lead, show_person, show_source
 
 

@@ -38,6 +38,8 @@ Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, с часов�
 Id = Annotated[str, Meta(min_length=1, max_length=100)]
 Line = Annotated[str, Meta(max_length=300)]
 Text = Annotated[str, Meta(max_length=100_000)]
+Fields = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=100)], Text | None], Meta(max_length=100)]
+"""Own fields of a record; null takes one away."""
 Cursor = Annotated[str, Meta(max_length=500)]
 
 

@@ -25,14 +25,13 @@ from storage import AllOf, AnyOf, Filter, Gte, Lt, ReadTx, Tx
 from storage import In as OneOf
 from web.api import find
 from web.api.call import Call, In, Page, Route, page_of, sifted
-from web.api.input import Id, Line, ListQuery, Moment, Text
+from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
 from web.api.shapes import LeadOut, show_lead
 from web.problems import Problem
 
 CONNECTOR = "api"
 """Under which leads made by this API stand in the journal and in sources."""
 MAX_KEY = 200
-Fields = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=100)], Text | None], Meta(max_length=100)]
 
 
 class LeadQuery(ListQuery, frozen=True, kw_only=True):

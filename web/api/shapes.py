@@ -5,12 +5,13 @@ They are written out instead of handing the core's records through: a new field 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from crm_core.calls import CallRecord
 from crm_core.leads import Lead, Source
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person, find_person
 from crm_core.timeline import TimelineItem
 from storage import ReadTx
 from web.api.call import Out
@@ -37,6 +38,18 @@ class ContactOut(Out, frozen=True, kw_only=True):
     version: int
     name: str | None
     company: str | None
+    company_id: str | None
+    position: str | None
+    birthday: date | None
+    comment: str | None
+    owner_id: str | None
+    fields: dict[str, str]
+    rfm: str
+    """`never`, `new`, `regular`, `fading`: не купившие, новички, постоянные, в зоне потери."""
+    abc: str | None
+    won_count: int
+    won_sum: Decimal
+    last_won_at: datetime | None
     phones: tuple[str, ...]
     emails: tuple[str, ...]
     messengers: tuple[MessengerOut, ...]
@@ -156,18 +169,7 @@ def show_person(person: Person) -> PersonOut:
 
 
 def show_contact(person: Person) -> ContactOut:
-    return ContactOut(
-        id=person.id,
-        version=person.version,
-        name=person.name,
-        company=person.company,
-        phones=person.phones,
-        emails=person.emails,
-        messengers=_messengers(person),
-        former_owner_id=person.former_owner_id,
-        created_at=person.created_at,
-        last_activity_at=person.last_activity_at,
-    )
+    return _same(ContactOut, person, messengers=_messengers(person))
 
 
 def show_source(source: Source) -> SourceOut:
@@ -175,7 +177,7 @@ def show_source(source: Source) -> SourceOut:
 
 
 def show_lead(tx: ReadTx, lead: Lead) -> LeadOut:
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     shown = {name: getattr(lead, name) for name in LeadOut.__struct_fields__ if name != "person"}
     for touch in ("source", "first_touch", "last_touch"):
         shown[touch] = show_source(shown[touch])

@@ -12,7 +12,7 @@ from aiohttp import web
 from crm_core.actor import Actor
 from crm_core.calls import CALLS, list_calls
 from crm_core.leads import LEADS, Lead, list_leads
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person, find_person
 from crm_core.task_steps import complete_task
 from crm_core.tasks import TASKS, list_tasks
 from crm_core.users import User
@@ -62,7 +62,7 @@ def since(period: str, now: datetime) -> datetime | None:
 
 
 def _people(tx: ReadTx, ids: set[str | None]) -> dict[str, Person]:
-    return {each: found for each in ids if each and (found := tx.get(PEOPLE, each)) is not None}
+    return {each: found for each in ids if each and (found := find_person(tx, each)) is not None}
 
 
 def _users(tx: ReadTx, desk: Desk) -> dict[str, str]:

@@ -10,7 +10,7 @@ from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.errors import Missing
 from crm_core.leads import Lead, list_leads
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person, find_person
 from crm_core.rights import Action
 from crm_core.tasks import TASKS, Task
 from distribution.desk import Desk
@@ -43,7 +43,7 @@ class Found:
 def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
     """The person; his timeline is that of his newest visible lead, which shows the whole history."""
     check(actor, "contact", Action.READ)
-    person = tx.get(PEOPLE, person_id)
+    person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого человека нет")
     leads = list_leads(tx, actor, {"person_id": person.id}, sort="-created_at", limit=LEADS_SHOWN)

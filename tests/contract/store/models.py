@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from storage import Collection, Entity, Index, Schema, Tx, Unique
 
@@ -46,12 +47,23 @@ class Seat(Entity, frozen=True, kw_only=True):
     open: bool = True
 
 
+class Label(Entity, frozen=True, kw_only=True):
+    """Something that derives one field from another."""
+
+    text: str
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "key", self.text.casefold())
+
+
+LABELS = Collection("labels", Label, indexes=[Unique("key")])
 FIELDS = ("text", "number", "ratio", "price", "at", "flag", "order", "colour", "origin.channel", "tags.city")
 ITEMS = Collection("items", Item, indexes=[*(Index(field) for field in FIELDS), Index("flag", "number")])
 SEATS = Collection(
     "seats", Seat, indexes=[Unique("name"), Unique("person", "room", where={"open": True}), Index("room")]
 )
-SCHEMA = Schema([ITEMS, SEATS])
+SCHEMA = Schema([ITEMS, LABELS, SEATS])
 
 
 def add_item(tx: Tx, /, id: str | None = None, **fields: object) -> Item:

@@ -10,7 +10,7 @@ import pytest
 
 from storage import NotFound, ReadTx, StorageError, Store, Tx, UniqueViolation, VersionConflict
 from tests.contract.store.conftest import Engine
-from tests.contract.store.models import ITEMS, NOW, SEATS, Item, Seat, add_item, add_items
+from tests.contract.store.models import ITEMS, LABELS, NOW, SEATS, Item, Label, Seat, add_item, add_items
 
 
 class Refused(Exception):
@@ -189,6 +189,14 @@ async def test_replace_and_delete_of_what_is_gone_raise_not_found(store: Store) 
         await store.write(lambda tx: tx.replace(ITEMS, ghost))
     with pytest.raises(NotFound):
         await store.write(lambda tx: tx.delete(ITEMS, ghost))
+
+
+async def test_a_derived_field_is_found_by_its_new_value_after_an_update(store: Store) -> None:
+    label = await store.write(lambda tx: tx.insert(LABELS, Label(id="a", text="One")))
+    await store.write(lambda tx: tx.update(LABELS, label, text="TWO"))
+    assert await store.read(lambda tx: (tx.count(LABELS, {"key": "two"}), tx.count(LABELS, {"key": "one"}))) == (1, 0)
+    with pytest.raises(UniqueViolation):
+        await store.write(lambda tx: tx.insert(LABELS, Label(id="b", text="two")))
 
 
 async def test_update_without_a_difference_writes_nothing(store: Store) -> None:
