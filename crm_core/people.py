@@ -64,7 +64,9 @@ class PossibleDuplicate(Entity, frozen=True, kw_only=True):
 PEOPLE = Collection("people", Person, [Index("name"), Index("last_activity_at"), Index("created_at")])
 IDENTITIES = Collection("identities", Identity, [Index("person_id")])
 DUPLICATES = Collection(
-    "possible_duplicates", PossibleDuplicate, [Unique("first_id", "second_id"), Index("state", "created_at")]
+    "possible_duplicates",
+    PossibleDuplicate,
+    [Unique("first_id", "second_id"), Index("second_id"), Index("state", "created_at")],
 )
 
 

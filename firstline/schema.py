@@ -13,6 +13,8 @@ from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
+from crm_core.sheets.kinds import EXTERNAL
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE
 from crm_core.timers import TIMERS
@@ -34,7 +36,10 @@ SCHEMA = Schema(
         DECISIONS,
         DEPARTMENTS,
         DUPLICATES,
+        EXTERNAL,
         IDENTITIES,
+        IMPORTS,
+        IMPORT_ROWS,
         JOURNAL,
         LEADS,
         NOTIFICATIONS,
