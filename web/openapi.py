@@ -54,6 +54,7 @@ HEADERS = {
     ("PATCH", "/leads/{id}"): [IF_MATCH],
     ("PATCH", "/leads/{id}/person"): [IF_MATCH],
     ("PATCH", "/contacts/{id}"): [IF_MATCH],
+    ("PATCH", "/imports/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}"): [IF_MATCH],
     ("PATCH", "/users/{id}"): [IF_MATCH],
     ("POST", "/leads/{id}/move"): [IF_MATCH],

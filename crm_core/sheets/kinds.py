@@ -97,6 +97,10 @@ class ImportKind(Protocol):
         """For people: «Контакты»."""
 
     @property
+    def collection(self) -> Collection[Any]:
+        """Where its records are kept."""
+
+    @property
     def duplicates(self) -> Mapping[str, str]:
         """What a record can be recognised by, best first: key of a field → title; without the external id."""
 

@@ -22,7 +22,6 @@ from crm_core.sheets.reading import Layout, Row, read_rows
 LOOK_FOR_HEADINGS = 10
 """Rows."""
 LIKE_ENOUGH = 0.82
-PREVIEW = 20
 _NOISE = re.compile(r"[^0-9a-zа-я]+")
 
 

@@ -86,6 +86,7 @@ class Contacts:
     key = "contacts"
     entity = "contact"
     title = "Контакты"
+    collection = PEOPLE
     duplicates: Mapping[str, str] = {"phones": "Телефон", "emails": "Почта"}
 
     def fields(self, company: Company) -> Sequence[Field]:

@@ -124,6 +124,7 @@ class Leads:
     key = "leads"
     entity = "lead"
     title = "Лиды"
+    collection = LEADS
     duplicates: Mapping[str, str] = {"number": "Номер", "phones": "Телефон", "emails": "Почта"}
 
     def __init__(self, queue: str) -> None:

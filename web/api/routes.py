@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import (
+    blocked,
+    calls,
+    contacts,
+    conversation,
+    exports,
+    files,
+    imports,
+    leads,
+    notes,
+    queues,
+    running,
+    tasks,
+    users,
+)
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -12,7 +26,9 @@ ROUTES: tuple[Route, ...] = (
     *blocked.ROUTES,
     *tasks.ROUTES,
     *calls.ROUTES,
+    *exports.ROUTES,
     *files.ROUTES,
+    *imports.ROUTES,
     *notes.ROUTES,
     *users.ROUTES,
     *queues.ROUTES,
