@@ -73,7 +73,10 @@ def _check_target(file: Path, *, force: bool) -> None:
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="только проверить, ничего не записывая")
 @click.option(
-    "--duplicates", type=click.Choice(list(OnDuplicate)), default="skip", help="что делать с повторами (skip)"
+    "--duplicates",
+    type=click.Choice([each.value for each in OnDuplicate]),
+    default="skip",
+    help="что делать с повторами (skip)",
 )
 @options
 @blocking
