@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -111,11 +110,3 @@ class XlsxWriter:
         cell = WriteOnlyCell(self._sheet, clean)
         cell.data_type = "s"
         return cell
-
-
-def write_file(path: Path, format: str, zone: ZoneInfo, rows: Iterable[Sequence[Cell]]) -> None:
-    """A whole table as a file."""
-    made = writer(format, zone)
-    with path.open("wb") as file:
-        file.write(made.rows(rows))
-        file.write(made.end())
