@@ -67,10 +67,18 @@ def check(actor: Actor, entity: str, action: Action, facts: Facts | None = None)
         raise Forbidden(f"Недостаточно прав: действие «{action}» {_WHAT.get(entity, f'с «{entity}»')}")
 
 
-def visible(actor: Actor, entity: str, *, owner_fields: tuple[str, ...], has_stage: bool = False) -> Filter | None:
-    """The filter that a list must add so that it shows only what the actor may read; None when nothing is allowed."""
+def visible(
+    actor: Actor,
+    entity: str,
+    *,
+    owner_fields: tuple[str, ...],
+    has_stage: bool = False,
+    action: Action = Action.READ,
+) -> Filter | None:
+    """The filter that a list must add so that it shows only what the actor may read (or export, …); None when nothing
+    is allowed."""
     filters: list[Filter] = []
-    for grant in actor.rights.granted(actor.roles, entity, Action.READ):
+    for grant in actor.rights.granted(actor.roles, entity, action):
         extra: dict[str, Any] = {"open": True} if grant.only_open else {}
         if grant.pipelines:
             extra["pipeline"] = In(sorted(grant.pipelines))

@@ -26,6 +26,8 @@ from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
 from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
 from crm_core.segments import SEGMENTS
+from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
+from crm_core.sheets.kinds import EXTERNAL
 from crm_core.task_repeat import TASK_SERIES
 from crm_core.tasks import TASK_LINKS, TASK_PLACES, TASKS
 from crm_core.timeline import TIMELINE
@@ -55,7 +57,10 @@ SCHEMA = Schema(
         DOCUMENTS,
         DUPLICATES,
         EXTERNAL_REFS,
+        EXTERNAL,
         IDENTITIES,
+        IMPORTS,
+        IMPORT_ROWS,
         JOURNAL,
         LEADS,
         MERGED_AWAY,

@@ -33,6 +33,8 @@ from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.intake import Intake
+from router.sheets.registry import import_kinds
+from router.sheets.worker import ImportWorker
 from router.watch import Watch
 from router.worker import Router
 from storage import IdSource, Store, open_store
@@ -98,7 +100,8 @@ async def start_hub(
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
         if "router" in roles:
-            for job in (router.run, clockwork.run, watch.run, partial(_prune, store)):
+            imports = ImportWorker(store, import_kinds(settings.queues), company)
+            for job in (router.run, clockwork.run, watch.run, imports.run, partial(_prune, store)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)

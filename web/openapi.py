@@ -56,6 +56,7 @@ HEADERS = {
     ("PATCH", "/companies/{id}"): [IF_MATCH],
     ("PATCH", "/contacts/{id}"): [IF_MATCH],
     ("PATCH", "/segments/{id}"): [IF_MATCH],
+    ("PATCH", "/imports/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}"): [IF_MATCH],
     ("PATCH", "/tasks/{id}/checklist/{item}"): [IF_MATCH],
     ("PATCH", "/product-categories/{id}"): [IF_MATCH],

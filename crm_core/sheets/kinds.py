@@ -1,0 +1,176 @@
+"""What a kind of record has to say so that tables of it can be read and written.
+
+A kind is an object with the attributes and functions of `ImportKind`; the kinds that there are stand in one registry,
+which is handed to whoever needs it. Every kind gets one more field by itself, «Внешний код»: the id of the record in
+the system that the table came from, kept in `EXTERNAL`, so that a second import finds what the first one made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from crm_core.actor import Actor
+from crm_core.company import Company
+from crm_core.errors import Invalid
+from crm_core.sheets.writing import Cell
+from storage import Collection, Entity, Index, ReadTx, Tx
+
+T = TypeVar("T")
+
+LONGEST_LINE = 300
+
+
+class Unreadable(ValueError):
+    """A cell that its field cannot take; the text is Russian and says the mend."""
+
+
+Parse = Callable[[str, Company], Any]
+"""From the text of a cell (never empty) to the value of the field. Raises `Unreadable`."""
+
+
+def line(text: str, company: Company) -> str:
+    """One line of text."""
+    clean = " ".join(text.split())
+    if len(clean) > LONGEST_LINE:
+        raise Unreadable(f"Длиннее {LONGEST_LINE} знаков: сократите")
+    return clean
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a column may mean."""
+
+    key: str
+    title: str
+    aliases: tuple[str, ...] = ()
+    """Other headings, Russian and English, in any letter case."""
+    required: bool = False
+    parse: Parse = line
+    example: str = ""
+    many: bool = False
+    """Several columns and several values in a cell may belong to it: `parse` gives a tuple, and they are joined."""
+
+
+EXTERNAL_KEY = "external_id"
+EXTERNAL_FIELD = Field(
+    EXTERNAL_KEY,
+    "Внешний код",
+    ("ID", "Код", "Внешний ID", "External ID", "Идентификатор", "Код в 1С", "UUID"),
+    example="1С-000123",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What an update did: field → value before, and after. Empty when nothing differed."""
+
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRef:
+    """What an import did to one record, as `undo` needs it. Values are as stored: JSON."""
+
+    id: str
+    created: bool
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+class ImportKind(Protocol):
+    """One kind of record. **Every function refuses before it writes**: a refusal (`CoreError`) is noted as an error of
+    its row, and the other rows of the same transaction stay."""
+
+    @property
+    def key(self) -> str:
+        """As in addresses and on the command line: `contacts`."""
+
+    @property
+    def entity(self) -> str:
+        """As in the table of rights: `contact`."""
+
+    @property
+    def title(self) -> str:
+        """For people: «Контакты»."""
+
+    @property
+    def collection(self) -> Collection[Any]:
+        """Where its records are kept."""
+
+    @property
+    def duplicates(self) -> Mapping[str, str]:
+        """What a record can be recognised by, best first: key of a field → title; without the external id."""
+
+    def fields(self, company: Company) -> Sequence[Field]:
+        """The fields that a table may fill, in the order of an export; without the external id."""
+
+    def find_duplicate(self, tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> str | None:
+        """Id of the record that these values belong to, looked for by the keys of `rule` in their order."""
+
+    def create(self, tx: Tx, actor: Actor, company: Company, values: Mapping[str, Any]) -> RecordRef:
+        """Make a record. `after` holds what undo must find unchanged."""
+
+    def update(self, tx: Tx, actor: Actor, company: Company, record: str, values: Mapping[str, Any]) -> Updated:
+        """Change a record. Fields without a value are left as they are."""
+
+    def undo(self, tx: Tx, actor: Actor, company: Company, record: RecordRef) -> str | None:
+        """Take it back as far as nobody has touched it since; a Russian sentence about what stays, None when all is as
+        it was."""
+
+    def export_page(
+        self, tx: ReadTx, actor: Actor, company: Company, where: Any, after: str | None, limit: int
+    ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
+        """Up to `limit` records after a cursor: (id, cells in the order of `fields`), and the next cursor. `where` is a
+        filter of the store. Only what the actor may read and export."""
+
+
+Kinds = Mapping[str, ImportKind]
+"""The registry: key → kind."""
+
+
+class ExternalId(Entity, frozen=True, kw_only=True):
+    """`id` is `entity:external id`."""
+
+    record_id: str
+
+
+EXTERNAL = Collection("external_ids", ExternalId, [Index("record_id")])
+
+
+def kind_of(kinds: Kinds, key: str) -> ImportKind:
+    """The kind, or `Invalid` that names those there are."""
+    if key not in kinds:
+        raise Invalid({"kind": f"Загрузки «{key}» нет; есть {', '.join(kinds)}"})
+    return kinds[key]
+
+
+def all_fields(kind: ImportKind, company: Company) -> tuple[Field, ...]:
+    """The fields of a kind, the external id last."""
+    return (*kind.fields(company), EXTERNAL_FIELD)
+
+
+def external_of(tx: ReadTx, entity: str, external_id: str) -> str | None:
+    """Id of the record with this external id."""
+    found = tx.get(EXTERNAL, f"{entity}:{external_id}")
+    return found.record_id if found else None
+
+
+def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
+    """The external id of a record, for exports."""
+    found = tx.find(EXTERNAL, {"record_id": record_id})
+    return next((each.id.partition(":")[2] for each in found if each.id.startswith(f"{entity}:")), None)
+
+
+def remember_external(tx: Tx, entity: str, external_id: str, record_id: str) -> None:
+    """Tie the record to this external id; one that is tied already stays."""
+    entry = ExternalId(id=f"{entity}:{external_id}", record_id=record_id)
+    tx.insert_unknown(EXTERNAL, [entry])
+
+
+def forget_external(tx: Tx, record_id: str) -> None:
+    """The record is gone."""
+    for each in tx.find(EXTERNAL, {"record_id": record_id}):
+        tx.delete(EXTERNAL, each)

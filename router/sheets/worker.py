@@ -1,0 +1,197 @@
+"""The worker of imports: reads on where the cursor stands, hands a piece to the store, then gives way.
+
+The pause after a piece is as long as the piece took, so an import never has more than half of the writer, and what
+customers send comes first. Files are read in a thread. A worker that is killed leaves a whole number of pieces; the
+next one goes on from the cursor. A dry run keeps nothing in the store but its counts, so after a restart it begins
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from crm_core.actor import Actor
+from crm_core.company import Company
+from crm_core.errors import CoreError
+from crm_core.sheets import jobs, undoing
+from crm_core.sheets.jobs import HUB, IMPORTS, WORKING, CellError, Import, ImportRow, State
+from crm_core.sheets.kinds import Kinds, kind_of
+from crm_core.sheets.reading import Row, data_rows
+from crm_core.sheets.work import (
+    Parsed,
+    Plan,
+    Seen,
+    Tried,
+    fail_import,
+    failed_row,
+    note_piece,
+    refuse_row,
+    try_piece,
+    work_piece,
+)
+from storage import In, ReadTx, Store, StoreUnavailable, Tx
+
+log = structlog.get_logger("imports")
+
+PIECE = 100
+"""Rows in one transaction."""
+LONGEST_PAUSE = 1.0
+LOOK_EVERY = 2.0
+"""Seconds between looks when there is no news."""
+FAILED_ROW = "Строка не принята из-за внутренней ошибки. Она записана в журнал сервера"
+
+
+class ImportWorker:
+    """Works off the imports of one store, one after the other. `actor`: on whose behalf; None: their authors'."""
+
+    def __init__(
+        self, store: Store, kinds: Kinds, company: Company, *, actor: Actor | None = None, gives_way: bool = True
+    ) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._company = company
+        self._actor = actor
+        self._gives_way = gives_way
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        stop = self._store.listen(lambda touched: self._news.set() if "imports" in touched else None)
+        try:
+            while True:
+                self._news.clear()
+                try:
+                    jobs_at_hand = await self._store.read(_waiting)
+                    for job in jobs_at_hand:
+                        await self.work_off(job)
+                except StoreUnavailable as error:
+                    log.error("store unavailable", error=str(error))
+                    jobs_at_hand = []
+                if not jobs_at_hand:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_EVERY):
+                            await self._news.wait()
+        finally:
+            stop()
+
+    async def work_off(self, job: Import) -> None:
+        """One job to its end, or until it is cancelled."""
+        try:
+            if job.state is State.UNDOING:
+                await self._undo(job)
+            elif job.state is State.CHECKING:
+                await self._check(await self._store.write(_check_anew, job.id))
+            elif job.state is State.RUNNING:
+                await self._import(job)
+        except (CoreError, OSError) as error:
+            words = "Файла больше нет: загрузите его заново" if isinstance(error, OSError) else str(error)
+            give_up = undoing.stop_undoing if job.state is State.UNDOING else fail_import
+            await self._store.write(give_up, job.id, words)
+
+    async def _import(self, job: Import) -> None:
+        rows, plan = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._company, job)
+        cursor, more = job.cursor, True
+        while more:
+            began = time.monotonic()
+            piece, end = await asyncio.to_thread(_read, rows, plan)
+            last = piece[-1].number if piece else cursor
+            more = await self._write_piece(job.id, cursor, last, piece, end)
+            cursor = last
+            await self._give_way(began)
+
+    async def _write_piece(self, id: str, cursor: int, last: int, piece: list[Parsed], end: bool) -> bool:
+        common = (self._kinds, self._company, self._actor, id)
+        try:
+            return await self._store.write(work_piece, *common, cursor, last, piece, end=end)
+        except (StoreUnavailable, CoreError):
+            raise
+        except Exception:
+            log.exception("piece of an import failed", id=id)
+        for row in piece:
+            try:
+                await self._store.write(work_piece, *common, cursor, row.number, [row], end=False)
+            except (StoreUnavailable, CoreError):
+                raise
+            except Exception:
+                log.exception("row of an import failed", id=id, row=row.number)
+                await self._store.write(refuse_row, id, cursor, row, FAILED_ROW)
+            cursor = row.number
+        return await self._store.write(work_piece, *common, cursor, last, [], end=end)
+
+    async def _check(self, job: Import) -> None:
+        rows, plan, seen = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._company, job), Seen()
+        more = True
+        while more:
+            began = time.monotonic()
+            piece, end = await asyncio.to_thread(_read, rows, plan)
+            found = await self._try(job, piece)
+            judged = [seen.judge(job, parsed, row) for parsed, row in zip(piece, found, strict=True)]
+            last = piece[-1].number if piece else job.cursor
+            more = await self._store.write(note_piece, job.id, job.run, last, judged, end=end)
+            await self._give_way(began)
+
+    async def _try(self, job: Import, piece: list[Parsed]) -> list[ImportRow]:
+        """What would become of these rows; when one of them breaks the program, each is tried alone."""
+        try:
+            await self._store.write(try_piece, self._kinds, self._company, self._actor, job.id, piece)
+        except Tried as tried:
+            return tried.rows
+        except (StoreUnavailable, CoreError):
+            raise
+        except Exception:
+            log.exception("row of a dry run failed", id=job.id)
+            if len(piece) == 1:
+                return [failed_row(job, piece[0], (CellError(message=FAILED_ROW),))]
+        return [row for each in piece for row in await self._try(job, [each])]
+
+    async def _undo(self, job: Import) -> None:
+        cursor: int | None = job.cursor
+        common = (self._kinds, self._company, self._actor, job.id)
+        limit = undoing.PIECE
+        while cursor is not None:
+            began, before = time.monotonic(), cursor
+            try:
+                cursor = await self._store.write(undoing.undo_piece, *common, before, limit)
+                limit = undoing.PIECE
+            except (StoreUnavailable, CoreError):
+                raise
+            except Exception:
+                log.exception("undo of an import failed", id=job.id)
+                if limit == 1:
+                    words = "Не отменено из-за внутренней ошибки. Она записана в журнал сервера"
+                    cursor = await self._store.write(undoing.pass_over, job.id, before, words)
+                limit = 1
+            await self._give_way(began)
+
+    def _open(self, job: Import) -> Iterator[Row]:
+        return data_rows(Path(self._store.blobs.path(job.blob)), job.layout, job.cursor)
+
+    async def _give_way(self, began: float) -> None:
+        if self._gives_way:
+            await asyncio.sleep(min(LONGEST_PAUSE, time.monotonic() - began))
+
+
+def _read(rows: Iterator[Row], plan: Plan) -> tuple[list[Parsed], bool]:
+    """The next piece, and whether it is the last one."""
+    piece = [plan.parse(row) for row in islice(rows, PIECE)]
+    return piece, len(piece) < PIECE
+
+
+def _waiting(tx: ReadTx) -> list[Import]:
+    found = tx.find(IMPORTS, {"state": In([str(each) for each in WORKING])}, limit=20)
+    return [job for job in found if job.worker == HUB]
+
+
+def _check_anew(tx: Tx, import_id: str) -> Import:
+    """A dry run from the first row, whatever a worker before has counted."""
+    job = tx.require(IMPORTS, import_id)
+    if job.state is not State.CHECKING or not job.done:
+        return job
+    return tx.update(IMPORTS, job, **jobs.FRESH, run=job.run + 1)

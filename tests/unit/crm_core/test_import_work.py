@@ -1,0 +1,189 @@
+"""The worker of imports on a real store: pieces, a kill in between, a row that breaks the program, undo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_core.actor import SYSTEM, Actor
+from crm_core.company import Company
+from crm_core.people import IDENTITIES, PEOPLE
+from crm_core.sheets import jobs
+from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS, Import, OnDuplicate, Rule, State
+from crm_core.sheets.kinds import EXTERNAL, RecordRef
+from crm_core.sheets.survey import survey
+from crm_core.users import USERS, User, create_user
+from firstline.opening import opened
+from firstline.settings import load_settings
+from router.sheets.contacts import Contacts
+from router.sheets.registry import import_kinds
+from router.sheets.worker import PIECE, ImportWorker
+from storage import Store, Tx
+
+SETTINGS = load_settings(None, {})
+COMPANY = SETTINGS.company
+KINDS = import_kinds(SETTINGS.queues)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened(SETTINGS, tmp_path / "data", guest=False) as store:
+        yield store
+
+
+def table(rows: int, start: int = 0) -> str:
+    lines = (f"Клиент {n};+7916{n:07};client{n}@example.ru;A-{n}" for n in range(start, start + rows))
+    return "Имя;Телефон;Почта;ID\n" + "\n".join(lines) + "\n"
+
+
+async def prepared(store: Store, content: str, rule: OnDuplicate = OnDuplicate.SKIP, actor: Actor = SYSTEM) -> Import:
+    blob, size = await store.blobs.put(content.encode())
+    path, kind = Path(store.blobs.path(blob)), KINDS["contacts"]
+    found = survey(path, "t.csv", kind, COMPANY)
+    job = await store.write(
+        jobs.create_import, actor, kind, name="t.csv", blob=blob, size=size,
+        layout=found.layout, columns=found.columns, total=found.total,
+    )  # fmt: skip
+    return await store.write(
+        jobs.configure, actor, KINDS, COMPANY, job.id, {"rule": Rule(on_duplicate=rule, by=job.rule.by)}
+    )
+
+
+def worker(store: Store, kinds: Any = KINDS) -> ImportWorker:
+    return ImportWorker(store, kinds, COMPANY, actor=SYSTEM, gives_way=False)
+
+
+async def run(store: Store, job: Import, kinds: Any = KINDS) -> Import:
+    begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
+    await worker(store, kinds).work_off(begun)
+    return await now(store, job)
+
+
+async def now(store: Store, job: Import) -> Import:
+    return await store.read(lambda tx: tx.require(IMPORTS, job.id))
+
+
+async def count(store: Store, collection: Any) -> int:
+    found: int = await store.read(lambda tx: tx.count(collection))
+    return found
+
+
+async def test_a_killed_worker_is_followed_by_one_that_does_nothing_twice(store: Store) -> None:
+    job = await prepared(store, table(10 * PIECE + 7), OnDuplicate.CREATE)
+    begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
+    first = asyncio.create_task(worker(store).work_off(begun))
+    while not (await now(store, job)).done:
+        await asyncio.sleep(0.001)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    halfway = await now(store, job)
+    assert halfway.state is State.RUNNING
+    assert 0 < halfway.done < halfway.total
+    await worker(store).work_off(halfway)
+    job = await now(store, job)
+    assert (job.state, job.done, job.created, job.failed) == (State.DONE, job.total, job.total, 0)
+    assert await count(store, PEOPLE) == await count(store, IMPORT_ROWS) == job.total
+
+
+async def test_two_workers_on_one_import_do_each_row_once(store: Store) -> None:
+    job = await prepared(store, table(3 * PIECE), OnDuplicate.CREATE)
+    begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
+    await asyncio.gather(worker(store).work_off(begun), worker(store).work_off(begun))
+    job = await now(store, job)
+    if job.state is State.RUNNING:
+        await worker(store).work_off(job)
+        job = await now(store, job)
+    assert (job.state, job.created, job.failed) == (State.DONE, 3 * PIECE, 0)
+
+
+class Fragile(Contacts):
+    """A kind with a fault of its own: it breaks after it has written."""
+
+    def create(self, tx: Tx, actor: Actor, company: Company, values: Mapping[str, Any]) -> RecordRef:
+        made = super().create(tx, actor, company, values)
+        if values["name"] == "Клиент 5":
+            raise RuntimeError("broken")
+        return made
+
+
+async def test_a_row_that_breaks_the_program_leaves_nothing_and_holds_up_nobody(store: Store) -> None:
+    job = await run(store, await prepared(store, table(20)), {"contacts": Fragile()})
+    assert (job.state, job.created, job.failed) == (State.DONE, 19, 1)
+    (row,) = await store.read(jobs.error_rows, job)
+    assert row.row == 7
+    assert "внутренней ошибки" in row.errors[0].message
+    assert await count(store, PEOPLE) == 19
+    assert await count(store, IDENTITIES) == 38
+
+
+async def test_undo_removes_everything_that_was_made(store: Store) -> None:
+    job = await run(store, await prepared(store, table(2 * PIECE + 5)))
+    assert await count(store, EXTERNAL) == 2 * PIECE + 5
+    await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
+    job = await now(store, job)
+    assert (job.state, job.undone, job.kept) == (State.UNDONE, 2 * PIECE + 5, 0)
+    for collection in (PEOPLE, IDENTITIES, EXTERNAL):
+        assert await count(store, collection) == 0
+
+
+async def test_a_row_that_updates_what_an_earlier_row_made_is_undone_with_it(store: Store) -> None:
+    content = "Имя;Телефон\nИван;89161234567\nИван Петров;89161234567\n"
+    job = await run(store, await prepared(store, content, OnDuplicate.UPDATE))
+    assert (job.created, job.updated) == (1, 1)
+    await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
+    assert (await now(store, job)).undone == 2
+    assert await count(store, PEOPLE) == 0
+
+
+async def test_the_external_id_finds_what_a_former_import_made(store: Store) -> None:
+    await run(store, await prepared(store, "ID;Имя;Телефон\nA-1;Иван;89161234567\n"))
+    again = "ID;Имя;Телефон\nA-1;Иван Петров;89035556677\n"
+    job = await run(store, await prepared(store, again, OnDuplicate.UPDATE))
+    assert (job.created, job.updated) == (0, 1)
+    (person,) = await store.read(lambda tx: tx.find(PEOPLE))
+    assert (person.name, person.phones) == ("Иван Петров", ("+79161234567", "+79035556677"))
+    job = await run(store, await prepared(store, "ID;Имя\nA-1;Ольга\n", OnDuplicate.CREATE))
+    (row,) = await store.read(jobs.error_rows, job)
+    assert row.errors[0].column == "ID"
+
+
+async def test_a_dry_run_knows_what_pieces_before_it_would_have_made(store: Store) -> None:
+    job = await prepared(store, table(PIECE) + table(PIECE).partition("\n")[2])
+    begun = await store.write(jobs.dry_run, SYSTEM, KINDS, COMPANY, job.id)
+    await worker(store).work_off(begun)
+    job = await now(store, job)
+    assert (job.state, job.created, job.skipped, job.failed) == (State.CHECKED, PIECE, PIECE, 0)
+    assert await count(store, PEOPLE) == 0
+
+
+async def test_a_cancelled_import_stops_and_can_be_undone(store: Store) -> None:
+    job = await prepared(store, table(5 * PIECE))
+    begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
+    work = asyncio.create_task(worker(store).work_off(begun))
+    while not (await now(store, job)).done:
+        await asyncio.sleep(0.001)
+    await store.write(jobs.cancel, SYSTEM, KINDS, job.id)
+    await work
+    job = await now(store, job)
+    assert job.state is State.CANCELLED
+    assert await count(store, PEOPLE) == job.created < job.total
+    await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
+    assert await count(store, PEOPLE) == 0
+
+
+async def test_an_import_ends_when_its_author_may_no_longer_import(store: Store) -> None:
+    user: User = await store.write(
+        create_user, SYSTEM, email="a@x.ru", name="Анна", roles=("head_equipment",), password_hash="x"
+    )
+    author = Actor(id=user.id, name=user.name, roles=frozenset(user.roles), rights=COMPANY.rights)
+    job = await prepared(store, table(3), actor=author)
+    begun = await store.write(jobs.start, author, KINDS, COMPANY, job.id)
+    await store.write(lambda tx: tx.update(USERS, tx.require(USERS, user.id), active=False))
+    await ImportWorker(store, KINDS, COMPANY, gives_way=False).work_off(begun)
+    job = await now(store, job)
+    assert (job.state, job.done) == (State.FAILED, 0)
+    assert job.problem == "Сотрудник, который начал загрузку, больше не работает"
