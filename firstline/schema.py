@@ -13,6 +13,7 @@ from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.search import ENTRIES, STATE
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE
 from crm_core.timers import TIMERS
@@ -34,6 +35,7 @@ SCHEMA = Schema(
         DECISIONS,
         DEPARTMENTS,
         DUPLICATES,
+        ENTRIES,
         IDENTITIES,
         JOURNAL,
         LEADS,
@@ -42,6 +44,7 @@ SCHEMA = Schema(
         PEOPLE,
         QUEUE_STATES,
         SESSIONS,
+        STATE,
         TASKS,
         TIMELINE,
         TIMERS,

@@ -24,6 +24,7 @@ from connectors.registry import REGISTRY
 from connectors.supervisor import Supervisor
 from crm_core.changes import prune
 from crm_core.company import Company
+from crm_core.searchable import KINDS
 from distribution.desk import Desk
 from firstline.alerts import delivery
 from firstline.build_company import with_capabilities
@@ -32,6 +33,7 @@ from firstline.settings import Settings
 from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
+from router.indexer import Indexer
 from router.intake import Intake
 from router.watch import Watch
 from router.worker import Router
@@ -98,7 +100,7 @@ async def start_hub(
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
         if "router" in roles:
-            for job in (router.run, clockwork.run, watch.run, partial(_prune, store)):
+            for job in (router.run, clockwork.run, watch.run, Indexer(store, KINDS).run, partial(_prune, store)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, search, tasks, users
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
     *leads.ROUTES,
     *conversation.ROUTES,
     *contacts.ROUTES,
+    *search.ROUTES,
     *blocked.ROUTES,
     *tasks.ROUTES,
     *calls.ROUTES,

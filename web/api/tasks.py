@@ -11,12 +11,14 @@ from crm_core.actor import Actor
 from crm_core.errors import Invalid
 from crm_core.leads import LEADS, get_lead
 from crm_core.rights import Action
+from crm_core.search import matching
+from crm_core.searchable import KINDS
 from crm_core.tasks import TASKS, TaskState, comment_task, complete_task, create_task, get_task, list_tasks, update_task
 from crm_core.timeline import TIMELINE
 from crm_core.users import USERS
-from storage import ReadTx, Tx
+from storage import AllOf, ReadTx, Tx
 from web.api.call import Call, In, Page, Route, page_of
-from web.api.input import Id, ListQuery, Moment, Text
+from web.api.input import Id, Line, ListQuery, Moment, Text
 from web.api.shapes import TaskOut, TimelineOut, show_item, show_task
 
 
@@ -30,6 +32,7 @@ class TaskQuery(ListQuery, frozen=True, kw_only=True):
     lead_id: Id | None = None
     person_id: Id | None = None
     responsible_id: Id | None = None
+    q: Line | None = None
 
 
 async def list_(call: Call[TaskQuery, None]) -> Page[TaskOut]:
@@ -42,7 +45,8 @@ def _list(tx: ReadTx, actor: Actor, query: TaskQuery) -> Page[TaskOut]:
     where: dict[str, Any] = {name: getattr(query, name) for name in names if getattr(query, name) is not None}
     if query.mine:
         where["responsible_id"] = actor.id
-    rows = list_tasks(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    found = matching(tx, KINDS, actor, "task", query.q) if query.q and query.q.strip() else {}
+    rows = list_tasks(tx, actor, AllOf((where, found)), sort=query.sort, limit=query.limit + 1, after=query.cursor)
     return page_of(tx, TASKS, rows, query.limit, query.sort, show_task)
 
 
