@@ -13,6 +13,7 @@ from crm_core.decisions import DECISIONS
 from crm_core.leads import LEADS
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.personal_data import CONSENTS, ERASURES
 from crm_core.search import ENTRIES, STATE
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE
@@ -31,11 +32,13 @@ SCHEMA = Schema(
         BLOCKED,
         CALLS,
         CHANGES,
+        CONSENTS,
         CURSORS,
         DECISIONS,
         DEPARTMENTS,
         DUPLICATES,
         ENTRIES,
+        ERASURES,
         IDENTITIES,
         JOURNAL,
         LEADS,

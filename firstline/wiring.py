@@ -33,6 +33,7 @@ from firstline.settings import Settings
 from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
+from router.erasure import Eraser
 from router.indexer import Indexer
 from router.intake import Intake
 from router.watch import Watch
@@ -99,8 +100,9 @@ async def start_hub(
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
+        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run)
         if "router" in roles:
-            for job in (router.run, clockwork.run, watch.run, Indexer(store, KINDS).run, partial(_prune, store)):
+            for job in (router.run, clockwork.run, watch.run, *keepers, partial(_prune, store)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
@@ -127,6 +129,11 @@ def make_supervisor(
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor
+
+
+def make_eraser(store: Store, company: Company) -> Eraser:
+    """It keeps what was chosen from a list: that is counted, and tells nothing about a person."""
+    return Eraser(store, SCHEMA.collections, frozenset(rule.key for rule in company.fields if rule.choices))
 
 
 def make_services(

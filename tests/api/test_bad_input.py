@@ -94,6 +94,8 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/leads/{id}/messages": {"text": "Добрый день"},
     "/leads/{id}/notes": {"text": "Заметка"},
     "/contacts": {"name": "Пётр"},
+    "/contacts/{id}/consents": {"purpose": "Рассылка"},
+    "/contacts/{id}/erase": {"ground": "Заявление"},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/comments": {"text": "Готово"},
     "/users": {"email": "new@firstline.example", "name": "Новый", "roles": ["ops"]},

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, search, tasks, users
+from web.api import (
+    blocked,
+    calls,
+    contacts,
+    conversation,
+    files,
+    leads,
+    notes,
+    personal_data,
+    queues,
+    running,
+    search,
+    tasks,
+    users,
+)
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
     *leads.ROUTES,
     *conversation.ROUTES,
     *contacts.ROUTES,
+    *personal_data.ROUTES,
     *search.ROUTES,
     *blocked.ROUTES,
     *tasks.ROUTES,
