@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ async def growth(folder: Path, limits: Limits, many: int) -> list[Row]:
 
 async def _filled(folder: Path, count: int) -> tuple[Company, Store]:
     company = await found(folder)
-    _fill(company, count)
+    fill(company, count)
     return company, open_company_store(company.data)
 
 
@@ -105,15 +105,20 @@ def _form() -> Inbound:
     )
 
 
-def _fill(company: Company, count: int) -> None:
-    """Old leads, their people and identities, written past the store's interface: a million in a minute."""
+def _plain_name(index: int, mobile: str) -> str:
+    return f"Клиент {mobile}"
+
+
+def fill(company: Company, count: int, name: Callable[[int, str], str] = _plain_name) -> None:
+    """Old leads, their people and identities, written past the store's interface: a million in a minute. `name` makes
+    one of the customer's place and phone."""
     db = apsw.Connection(str(company.data / "firstline.db"))
     db.execute("PRAGMA synchronous = OFF")
     db.execute("PRAGMA cache_size = -200000")
     ids = IdSource()
     try:
         for start in range(0, count, BATCH):
-            old = [_old(ids, company.sellers, n, count) for n in range(start, min(count, start + BATCH))]
+            old = [_old(ids, company.sellers, n, count, name) for n in range(start, min(count, start + BATCH))]
             with db:
                 for place, collection in enumerate(_FILLED):
                     db.executemany(_insert(collection), _rows(collection, [each[place] for each in old]))
@@ -124,12 +129,14 @@ def _fill(company: Company, count: int) -> None:
         db.close()
 
 
-def _old(ids: IdSource, sellers: Sequence[Seller], index: int, count: int) -> tuple[Lead, Person, Identity]:
+def _old(
+    ids: IdSource, sellers: Sequence[Seller], index: int, count: int, name: Callable[[int, str], str]
+) -> tuple[Lead, Person, Identity]:
     """One of `count` customers of the past years."""
     at = FIRST_DAY + SPAN * (index / count)
     mobile, is_open = phone(), index % OPEN_EVERY == 0
     person = Person(
-        id="per_" + ids.new(at), name=f"Клиент {mobile}", phones=(mobile,), created_at=at, last_activity_at=at
+        id="per_" + ids.new(at), name=name(index, mobile), phones=(mobile,), created_at=at, last_activity_at=at
     )
     lead = Lead(
         id="lead_" + ids.new(at),

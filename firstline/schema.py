@@ -23,8 +23,10 @@ from crm_core.merge import MERGES, MOVED
 from crm_core.merged import MERGED_AWAY
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
+from crm_core.personal_data import CONSENTS, ERASURES
 from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
+from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
 from crm_core.sheets.kinds import EXTERNAL
@@ -50,6 +52,7 @@ SCHEMA = Schema(
         CHANGES,
         COMPANIES,
         COMPANY_DUPLICATES,
+        CONSENTS,
         CURSORS,
         DEALS,
         DECISIONS,
@@ -58,6 +61,8 @@ SCHEMA = Schema(
         DUPLICATES,
         EXTERNAL_REFS,
         EXTERNAL,
+        ENTRIES,
+        ERASURES,
         IDENTITIES,
         IMPORTS,
         IMPORT_ROWS,
@@ -76,6 +81,7 @@ SCHEMA = Schema(
         SEGMENTS,
         SESSIONS,
         STAYS,
+        STATE,
         TASKS,
         TASK_LINKS,
         TASK_PLACES,

@@ -24,6 +24,7 @@ from connectors.registry import REGISTRY
 from connectors.supervisor import Supervisor
 from crm_core.changes import prune
 from crm_core.company import Company
+from crm_core.searchable import KINDS
 from distribution.desk import Desk
 from firstline.alerts import delivery
 from firstline.build_company import with_capabilities
@@ -32,6 +33,8 @@ from firstline.settings import Settings
 from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
+from router.erasure import Eraser
+from router.indexer import Indexer
 from router.intake import Intake
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ImportWorker
@@ -99,9 +102,10 @@ async def start_hub(
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
+        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run)
         if "router" in roles:
             imports = ImportWorker(store, import_kinds(settings.queues), company)
-            for job in (router.run, clockwork.run, watch.run, imports.run, partial(_prune, store)):
+            for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
@@ -128,6 +132,11 @@ def make_supervisor(
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor
+
+
+def make_eraser(store: Store, company: Company) -> Eraser:
+    """It keeps what was chosen from a list: that is counted, and tells nothing about a person."""
+    return Eraser(store, SCHEMA.collections, frozenset(rule.key for rule in company.fields if rule.choices))
 
 
 def make_services(

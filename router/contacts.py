@@ -9,6 +9,7 @@ from crm_core import callbacks
 from crm_core.actor import SYSTEM
 from crm_core.decisions import explain
 from crm_core.leads import Lead, set_stage
+from crm_core.personal_data import note_consent
 from crm_core.timeline import File, ItemKind, TimelineItem, add
 from crm_core.users import USERS
 from distribution.offers import own, place
@@ -35,6 +36,12 @@ def process_contact(contact: Contact) -> Outcome:
     contact.steps += steps
     lead = decide(contact)
     _record(contact, lead)
+    if contact.inbound.fields.get("consent") == "true" and contact.person is not None:
+        inbound = contact.inbound
+        note_consent(
+            contact.tx, contact.person.id, channel=inbound.channel, connector=inbound.connector,
+            page=inbound.source.page, inbound_id=contact.inbound_id,
+        )  # fmt: skip
     if contact.rule != "continue_open_lead" and (doubt := _suspicion(contact)):
         contact.steps.append(doubt)
         lead = set_stage(contact.tx, SYSTEM, contact.desk.company, lead, contact.desk.company.spam_stage)

@@ -58,10 +58,14 @@ class Unique(Index):
 class Collection(Generic[E]):
     """A named set of entities of one type."""
 
-    def __init__(self, name: str, type: type[E], indexes: list[Index] | None = None) -> None:
+    def __init__(
+        self, name: str, type: type[E], indexes: list[Index] | None = None, *, words: str | None = None
+    ) -> None:
         self.name = name
         self.type = type
         self.indexes = indexes or []
+        self.words = words
+        """Field, a tuple of texts, whose beginnings `ReadTx.find_words` looks up."""
         self._decoder = msgspec.json.Decoder(type)
 
     @cached_property
@@ -97,8 +101,15 @@ class Collection(Generic[E]):
         for get in self._numbers:
             if get(stored) is None and get(entity) is not None:  # JSON knows no infinity: it became null
                 raise InvalidValue(f"{self.name}: an indexed number must be finite")
+        if self.words is not None:
+            self.words_of(stored)
         values = [get(stored) for get in self.getters]
         return stored, document.decode(), [v if v is None or type(v) is str else to_column(v) for v in values]
+
+    def words_of(self, entity: E) -> tuple[str, ...]:
+        """What the entity is found by, each word once. `InvalidValue` for what is no word."""
+        words: tuple[str, ...] = getattr(entity, self.words) if self.words else ()
+        return tuple(dict.fromkeys(map(checked_word, words)))
 
     @cached_property
     def _numbers(self) -> tuple[Callable[[E], Any], ...]:
@@ -135,6 +146,14 @@ def _getter(path: str) -> Callable[[Any], Any]:
         return value
 
     return get
+
+
+def checked_word(word: str) -> str:
+    """A word is letters and digits in lower case, so that every engine compares it alike, sign by sign. `InvalidValue`
+    for anything else."""
+    if not word.isalnum() or word != word.lower():
+        raise InvalidValue("a word holds letters and digits in lower case, nothing else")
+    return word
 
 
 DECIMAL_PLACES = 4

@@ -72,6 +72,21 @@ class ReadTx(Protocol):
     def cursor_after(self, collection: Collection[E], last: E, sort: str = "id") -> str:
         """Opaque cursor that continues a `find` with the same sort after this document, whatever was written since."""
 
+    def find_words(
+        self,
+        collection: Collection[E],
+        beginnings: Sequence[str],
+        *,
+        whole: Sequence[str] = (),
+        limit: int,
+        after: E | None = None,
+    ) -> list[E]:
+        """Documents that hold, for each of these beginnings, a word that begins with it, and each of the `whole` words;
+        those inserted last come first, replaced ones keep their place. `after` continues behind a document of the
+        former answer. Its cost grows with the number of matches, not with the collection. Nothing asked: nothing.
+        `QueryError` when the collection declares no words, `InvalidValue` for what is not letters and digits in lower
+        case."""
+
     def count(self, collection: Collection[E], where: Filter = ..., *, limit: int | None = None) -> int:
         """Number of matches; counting stops at `limit`."""
 

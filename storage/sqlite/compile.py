@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from types import NoneType
 from typing import Any
 
 import msgspec
 
-from storage.collection import DECIMAL_PLACES, Collection, to_column
+from storage.collection import DECIMAL_PLACES, Collection, checked_word, to_column
 from storage.errors import QueryError
 from storage.fields import Kind
 from storage.query import (
@@ -40,6 +40,19 @@ Sql = tuple[str, list[Any]]
 def column(collection: Collection[Any], field: str) -> str:
     """The quoted column of a declared field."""
     return '"' + collection.require(field) + '"'
+
+
+def words_table(collection: Collection[Any]) -> str:
+    """Where its words are indexed, by row numbers. `QueryError` when it declares none."""
+    if collection.words is None:
+        raise QueryError(f"{collection.name} declares no words")
+    return f"{collection.name}_words"
+
+
+def words_match(beginnings: Sequence[str], whole: Sequence[str]) -> str:
+    """The full-text query for documents that hold all of these."""
+    asked = [f'"{checked_word(each)}"' for each in whole] + [f'"{checked_word(each)}" *' for each in beginnings]
+    return " ".join(asked)
 
 
 def where_clause(collection: Collection[Any], where: Filter) -> Sql:

@@ -19,6 +19,7 @@ import msgspec
 from storage.collection import Collection, Index, to_column
 from storage.errors import StorageError, StoreTooNew
 from storage.schema import Migration, Schema
+from storage.sqlite.compile import words_table
 from storage.sqlite.tx import violation
 
 _PAGE = 1000
@@ -82,9 +83,10 @@ def _migrate(db: apsw.Connection, migration: Migration) -> None:
 
 def _prepare_collection(db: apsw.Connection, collection: Collection[Any], *, stale: bool) -> None:
     table = f'"{collection.name}"'
-    db.execute(
-        f"CREATE TABLE IF NOT EXISTS {table} (id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, _doc TEXT NOT NULL)"
-    )
+    # A named row number survives VACUUM, so that the index of words may refer to it.
+    row = "_row INTEGER PRIMARY KEY, " if collection.words else ""
+    columns = f"{row}id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, _doc TEXT NOT NULL"
+    db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
     declared = _declaration(collection)
     if not stale and _meta(db, f"declared:{collection.name}", "") == declared:
         return
@@ -94,6 +96,8 @@ def _prepare_collection(db: apsw.Connection, collection: Collection[Any], *, sta
         if name not in present:
             db.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
     _fill_columns(db, collection)
+    if collection.words:
+        _fill_words(db, collection)
     for index in collection.indexes:
         try:
             db.execute(_create_index(collection, index))
@@ -105,7 +109,8 @@ def _prepare_collection(db: apsw.Connection, collection: Collection[Any], *, sta
 def _declaration(collection: Collection[Any]) -> str:
     """All that the table is made of: a change of it means to build columns and indexes anew."""
     columns = (f"{name} {collection.fields[name].kind.value}" for name in sorted(collection.columns))
-    return "\n".join([*columns, *sorted(_create_index(collection, index) for index in collection.indexes)])
+    words = [f"words {collection.words}"] if collection.words else []
+    return "\n".join([*columns, *sorted(_create_index(collection, index) for index in collection.indexes), *words])
 
 
 def _fill_columns(db: apsw.Connection, collection: Collection[Any]) -> None:
@@ -119,6 +124,18 @@ def _fill_columns(db: apsw.Connection, collection: Collection[Any]) -> None:
         except msgspec.MsgspecError as error:
             raise StorageError(f"{collection.name}: a document does not fit its type any more: {error}") from error
         db.execute(update, (*(to_column(get(entity)) for get in collection.getters), rowid))
+
+
+def _fill_words(db: apsw.Connection, collection: Collection[Any]) -> None:
+    """The words are split already and compared sign by sign; where they stand in the document does not matter. Two and
+    three signs have an index of their own: they begin so many words that joining those would take long."""
+    table = words_table(collection)
+    options = "content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='2 3'"
+    db.execute(f'DROP TABLE IF EXISTS "{table}"')
+    db.execute(f'CREATE VIRTUAL TABLE "{table}" USING fts5(words, {options})')
+    for rowid, document in _documents(db, collection.name):
+        words = " ".join(collection.words_of(collection.decode(document)))
+        db.execute(f'INSERT INTO "{table}" (rowid, words) VALUES (?, ?)', (rowid, words))
 
 
 def _documents(db: apsw.Connection, table: str) -> Iterator[tuple[Any, ...]]:

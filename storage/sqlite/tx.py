@@ -22,6 +22,8 @@ from storage.sqlite.compile import (
     measure_clause,
     order_clause,
     where_clause,
+    words_match,
+    words_table,
 )
 from storage.sqlite.errors import FATAL, translate
 
@@ -106,6 +108,28 @@ class SqliteReadTx:
         getter = collection.getters[collection.columns.index(collection.require(field))]
         return encode_cursor(getter(last), last.id)
 
+    def find_words(
+        self,
+        collection: Collection[E],
+        beginnings: Sequence[str],
+        *,
+        whole: Sequence[str] = (),
+        limit: int,
+        after: E | None = None,
+    ) -> list[E]:
+        table, match = words_table(collection), words_match(beginnings, whole)
+        if not match:
+            return []
+        behind, values = "", [match]
+        if after is not None:
+            behind, values = f'AND rowid < (SELECT rowid FROM "{collection.name}" WHERE id = ?)', [match, after.id]
+        rows = self._rows(
+            f'SELECT _doc FROM (SELECT rowid AS place FROM "{table}" WHERE "{table}" MATCH ? {behind} '
+            f'ORDER BY rowid DESC LIMIT ?) CROSS JOIN "{collection.name}" AS d ON d.rowid = place',
+            [*values, _checked(limit)],
+        )
+        return [collection.decode(row[0]) for row in rows]
+
     def count(self, collection: Collection[E], where: Filter = {}, *, limit: int | None = None) -> int:  # noqa: B006
         sql, values = where_clause(collection, where)
         query = f'SELECT COUNT(*) FROM "{collection.name}" WHERE {sql}'
@@ -165,6 +189,7 @@ class SqliteTx(SqliteReadTx):
             self._rows(_insert_sql(collection.name, collection.columns), values)
         except apsw.ConstraintError as error:
             raise violation(collection, error) from error
+        self._index_words(collection, stored)
         self.touched.add(collection.name)
         return stored
 
@@ -180,6 +205,11 @@ class SqliteTx(SqliteReadTx):
             except apsw.ConstraintError as error:
                 raise violation(collection, error) from error
             added.update(row[0] for row in rows)
+            if collection.words:
+                fresh = {row[0] for row in rows}
+                for entity in reversed(piece):  # of equal ids the first wins
+                    if entity.id in fresh:
+                        self._index_words(collection, entity)
         if added:
             self.touched.add(collection.name)
         is_new = []
@@ -201,8 +231,17 @@ class SqliteTx(SqliteReadTx):
             raise violation(collection, error) from error
         if not self._db.changes():
             raise self._lost(collection, entity)
+        self._index_words(collection, stored)
         self.touched.add(collection.name)
         return stored
+
+    def _index_words(self, collection: Collection[E], entity: E) -> None:
+        if collection.words:
+            table, words = words_table(collection), " ".join(collection.words_of(entity))
+            sql = (
+                f'INSERT OR REPLACE INTO "{table}" (rowid, words) SELECT rowid, ? FROM "{collection.name}" WHERE id = ?'
+            )
+            self._rows(sql, (words, entity.id))
 
     def update(self, collection: Collection[E], entity: E, **changes: Any) -> E:
         """An index that holds none of the changed fields is not touched: most changes concern few of them."""
@@ -212,6 +251,10 @@ class SqliteTx(SqliteReadTx):
         return self._write(collection, changed, _columns_of(collection.columns, _differing(entity, changed, changes)))
 
     def delete(self, collection: Collection[E], entity: E) -> None:
+        if collection.words:
+            rows = f'SELECT rowid FROM "{collection.name}" WHERE id = ? AND version = ?'
+            sql = f'DELETE FROM "{words_table(collection)}" WHERE rowid IN ({rows})'
+            self._rows(sql, (entity.id, entity.version))
         self._rows(f'DELETE FROM "{collection.name}" WHERE id = ? AND version = ?', (entity.id, entity.version))
         if not self._db.changes():
             raise self._lost(collection, entity)

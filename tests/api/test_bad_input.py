@@ -115,6 +115,8 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/companies/{id}/duplicates/dismiss": {"other_id": "nobody"},
     "/companies/{id}/merge": {"into": "nobody"},
     "/segments": {"name": "Лучшие", "entity": "contact", "filter": [{"field": "abc", "op": "eq", "value": "A"}]},
+    "/contacts/{id}/consents": {"purpose": "Рассылка"},
+    "/contacts/{id}/erase": {"ground": "Заявление"},
     "/tasks": {"title": "Позвонить"},
     "/tasks/{id}/checklist": {"text": "Пункт"},
     "/tasks/{id}/comments": {"text": "Готово"},

@@ -1,4 +1,4 @@
-"""`/contacts`: people and what they wrote; `/duplicates`: pairs that may be one; `/search`: one question to all."""
+"""`/contacts`: people and what they wrote; `/duplicates`: pairs that may be one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from crm_core.access import check, may
+from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.errors import CoreError, Missing
-from crm_core.leads import LEADS, get_lead, lead_scope
+from crm_core.leads import get_lead
 from crm_core.merged import resolve
 from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone, find_person
 from crm_core.rights import Action
+from crm_core.search import Question
+from crm_core.searchable import CONTACT, KINDS
 from crm_core.segments import segment_filter, segment_order
 from crm_core.timeline import TIMELINE, TimelineItem
 from router import normalize
 from router.person import MOST, create_person, edit_lead_person, edit_person
 from storage import AllOf, Filter, ReadTx
 from storage import In as OneOf
-from web.api import find
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.conversation import TimelineQuery, timeline_rows
 from web.api.files import check_item
-from web.api.input import Fields, Id, Limit, Line, ListQuery, Text
+from web.api.input import Fields, Id, Line, ListQuery, Text
 from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_item, show_lead
 from web.corrections import corrected
+
+MANY = 200
+"""People that one question may lead to."""
 
 
 class ContactQuery(ListQuery, frozen=True, kw_only=True):
@@ -54,7 +58,7 @@ def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
         sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
         rows = tx.find(PEOPLE, where, sort=sort, limit=query.limit + 1, after=query.cursor)
         return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
-    found = _found(tx, query)
+    found = _found(tx, actor, query)
     if query.company_id or query.owner_id or query.segment:
         named: Filter = {"id": OneOf([person.id for person in found])}
         among = {each.id for each in tx.find(PEOPLE, AllOf((named, _filter(tx, actor, query))))}
@@ -74,7 +78,7 @@ def _filter(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
     return AllOf(tuple(where))
 
 
-def _found(tx: ReadTx, query: ContactQuery) -> list[Person]:
+def _found(tx: ReadTx, actor: Actor, query: ContactQuery) -> list[Person]:
     """Who fits all that was asked."""
     answers: list[list[Person]] = []
     if query.phone is not None:
@@ -85,7 +89,7 @@ def _found(tx: ReadTx, query: ContactQuery) -> list[Person]:
         person = by_email(tx, query.email)
         answers.append([person] if person else [])
     if query.q is not None and query.q.strip():
-        answers.append(find.find_people(tx, query.q))
+        answers.append(Question(tx, KINDS, query.q).records(CONTACT, actor, MANY))
     common = set.intersection(*({person.id for person in people} for people in answers))
     return [person for person in answers[-1] if person.id in common]
 
@@ -227,34 +231,6 @@ def _living(tx: ReadTx, person_id: str) -> Person:
     return find_person(tx, person_id) or tx.require(PEOPLE, person_id)
 
 
-class SearchQuery(In, frozen=True, kw_only=True):
-    q: Line
-    limit: Limit = 20
-
-
-class SearchOut(Out, frozen=True, kw_only=True):
-    leads: list[LeadOut]
-    contacts: list[ContactOut]
-
-
-async def search(call: Call[SearchQuery, None]) -> SearchOut:
-    """By number, by phone in any notation, by email, by name or title; only what the reader may see."""
-    return await call.read(_search, call.query)
-
-
-def _search(tx: ReadTx, actor: Actor, query: SearchQuery) -> SearchOut:
-    text = query.q.strip()
-    scope = lead_scope(actor)
-    leads = []
-    if text and scope is not None:
-        where = AllOf((find.leads_about(tx, text), scope))
-        leads = tx.find(LEADS, where, sort="-created_at", limit=query.limit)
-    people = find.find_people(tx, text)[: query.limit] if text and may(actor, "contact", Action.READ) else []
-    return SearchOut(
-        leads=[show_lead(tx, lead) for lead in leads], contacts=[show_contact(person) for person in people]
-    )
-
-
 ROUTES = (
     Route("GET", "/contacts", list_, "Контакты", "contact.read"),
     Route("POST", "/contacts", create, "Создать контакт", "contact.create", 201),
@@ -263,5 +239,4 @@ ROUTES = (
     Route("GET", "/contacts/{id}", read, "Контакт", "contact.read"),
     Route("GET", "/contacts/{id}/timeline", timeline, "Лента контакта", "contact.read"),
     Route("GET", "/duplicates", duplicates, "Пары контактов, которые могут быть одним человеком", "contact.read"),
-    Route("GET", "/search", search, "Поиск по всему", "lead.read"),
 )

@@ -56,7 +56,7 @@ async def leads(call: Call[LeadExport, None]) -> web.StreamResponse:
     """The same columns as an import takes."""
     given = {name: value for name, value in call.query.given().items() if name != "format"}
     query = LeadQuery(**given)
-    return await _export(call, "leads", call.query.format, lambda tx: filter_of(tx, query))
+    return await _export(call, "leads", call.query.format, lambda tx: filter_of(tx, call.actor, query))
 
 
 async def contacts(call: Call[ContactExport, None]) -> web.StreamResponse:

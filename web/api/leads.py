@@ -16,6 +16,8 @@ from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import LEADS, Lead, edit_lead, get_lead, list_leads, mark_seen, move_lead
 from crm_core.rights import Action
+from crm_core.search import matching
+from crm_core.searchable import KINDS
 from distribution import offers
 from distribution.desk import Desk
 from router import normalize
@@ -64,7 +66,7 @@ async def list_(call: Call[LeadQuery, None]) -> Page[LeadOut]:
 
 def _list(tx: ReadTx, actor: Actor, company: Company, query: LeadQuery) -> Page[LeadOut]:
     check(actor, "lead", Action.READ)
-    where = filter_of(tx, query)
+    where = filter_of(tx, actor, query)
     if query.source is None:
         rows = list_leads(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
     else:
@@ -92,7 +94,7 @@ def _of_source(tx: ReadTx, actor: Actor, company: Company, query: LeadQuery, whe
     )  # fmt: skip
 
 
-def filter_of(tx: ReadTx, query: LeadQuery) -> Filter:
+def filter_of(tx: ReadTx, actor: Actor, query: LeadQuery) -> Filter:
     """What the parameters mean to the store."""
     given = {field: getattr(query, name) for name, field in _EQUAL.items() if getattr(query, name) is not None}
     filters: list[Filter] = [given]
@@ -107,7 +109,7 @@ def filter_of(tx: ReadTx, query: LeadQuery) -> Filter:
     if query.email is not None:
         filters.append(find.leads_of_email(tx, query.email))
     if query.q is not None and query.q.strip():
-        filters.append(find.leads_about(tx, query.q))
+        filters.append(matching(tx, KINDS, actor, "lead", query.q))
     return AllOf(tuple(filters))
 
 

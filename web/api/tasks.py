@@ -15,6 +15,8 @@ from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.leads import LEADS, get_lead
 from crm_core.people import PEOPLE
 from crm_core.rights import Action
+from crm_core.search import matching
+from crm_core.searchable import KINDS
 from crm_core.task_commands import comment_task, create_task, update_task
 from crm_core.tasks import TASKS, Link, Priority, TaskState, get_task, ids_of_people, list_tasks, of_record
 from crm_core.timeline import File
@@ -23,7 +25,6 @@ from storage import In as OneOf
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.conversation import UploadId
 from web.api.files import MAX_FILES, attachments_of
-from web.api.find import MAX_NUMBER_DIGITS, RECENT
 from web.api.input import Id, Line, ListQuery, Moment, Text
 from web.api.task_shapes import TaskOut, show_task
 
@@ -58,7 +59,6 @@ class TaskQuery(ListQuery, frozen=True, kw_only=True):
     entity_id: Id | None = None
     """Together with `entity`: tasks of this record."""
     q: Line | None = None
-    """Number, or words of the title among the newest thousand."""
 
 
 _EQUAL = ("open", "state", "overdue", "kind", "group", "stage", "lead_id", "person_id", "responsible_id", "creator_id")
@@ -94,7 +94,7 @@ def filter_of(tx: ReadTx, actor: Actor, query: TaskQuery) -> Filter:
     if query.entity is not None and query.entity_id is not None:
         filters.append(of_record(tx, query.entity, query.entity_id))
     if query.q is not None and query.q.strip():
-        filters.append(_searched(tx, actor, query.q, AllOf(tuple(filters))))
+        filters.append(matching(tx, KINDS, actor, "task", query.q))
     return AllOf(tuple(filters))
 
 
@@ -102,16 +102,6 @@ def _in_part(tx: ReadTx, actor: Actor, part: Part, open: bool | None) -> Filter:
     if part in ("responsible", "creator"):
         return {f"{part}_id": actor.id}
     return {"id": OneOf(ids_of_people(tx, frozenset({actor.id}), open, part))}
-
-
-def _searched(tx: ReadTx, actor: Actor, text: str, where: Filter) -> Filter:
-    """By number however old; by words of the title among the newest, so that the cost does not grow with the store."""
-    bare = text.strip().removeprefix("№").strip()
-    if bare.isascii() and bare.isdecimal() and len(bare) <= MAX_NUMBER_DIGITS:
-        return {"number": int(bare)}
-    words = text.casefold().split()
-    recent = list_tasks(tx, actor, where, sort="-created_at", limit=RECENT)
-    return {"id": OneOf([task.id for task in recent if all(word in task.title.casefold() for word in words)])}
 
 
 class LinkIn(In, frozen=True, kw_only=True):

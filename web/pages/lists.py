@@ -13,13 +13,14 @@ from crm_core.actor import Actor
 from crm_core.calls import CALLS, list_calls
 from crm_core.leads import LEADS, Lead, list_leads
 from crm_core.people import Person, find_person
+from crm_core.search import matching
+from crm_core.searchable import KINDS
 from crm_core.task_steps import complete_task
 from crm_core.tasks import TASKS, list_tasks
 from crm_core.users import User
 from distribution.desk import Desk
 from router import normalize
 from storage import AllOf, Collection, Filter, Gte, ReadTx
-from web.api.find import leads_about
 from web.pages.actions import done, form_of, toast
 from web.pages.card import leads_by_id
 from web.pages.conversation import staff
@@ -89,7 +90,7 @@ def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], st
     sort = query.get("sort") if query.get("sort") in dict(SORTS) else "-created_at"
     filters: Filter = where
     if text := query.get("q", "").strip():
-        filters = AllOf((where, leads_about(tx, text)))
+        filters = AllOf((where, matching(tx, KINDS, actor, "lead", text)))
     items = list_leads(tx, actor, filters, sort=str(sort), limit=PAGE, after=query.get("after") or None)
     people = _people(tx, {lead.person_id for lead in items})
     return Rows(items, _next(tx, LEADS, items, str(sort)), people, users=_users(tx, desk))

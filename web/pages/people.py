@@ -12,15 +12,16 @@ from crm_core.errors import Missing
 from crm_core.leads import Lead, list_leads
 from crm_core.people import Person, find_person
 from crm_core.rights import Action
+from crm_core.search import Question
+from crm_core.searchable import CONTACT, KINDS, LEAD, TASK
 from crm_core.tasks import TASKS, Task
 from distribution.desk import Desk
 from storage import ReadTx
-from web.api.find import find_people, leads_about
 from web.pages.card import shown_tasks
 from web.pages.conversation import Talk, staff, talk
 from web.pages.render import page, reader
 
-LEADS_SHOWN = 50
+SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Dossier:
 class Found:
     people: list[Person]
     leads: list[Lead]
+    tasks: list[Task]
     users: dict[str, str]
 
 
@@ -46,7 +48,7 @@ def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
     person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого человека нет")
-    leads = list_leads(tx, actor, {"person_id": person.id}, sort="-created_at", limit=LEADS_SHOWN)
+    leads = list_leads(tx, actor, {"person_id": person.id}, sort="-created_at", limit=SHOWN)
     return Dossier(
         person=person,
         leads=leads,
@@ -65,11 +67,14 @@ async def person_page(request: web.Request) -> web.Response:
 
 
 def search(tx: ReadTx, actor: Actor, desk: Desk, text: str) -> Found:
-    """People by phone, email or name; leads by number and those of the people found."""
-    check(actor, "contact", Action.READ)
-    people = find_people(tx, text)
-    leads = list_leads(tx, actor, leads_about(tx, text), limit=LEADS_SHOWN)
-    return Found(people, leads, {user.id: user.name for user in desk.roster(tx).users})
+    """Everything that the reader may see and that fits, the best first."""
+    question = Question(tx, KINDS, text)
+    return Found(
+        question.records(CONTACT, actor, SHOWN),
+        question.records(LEAD, actor, SHOWN),
+        question.records(TASK, actor, SHOWN),
+        {user.id: user.name for user in desk.roster(tx).users},
+    )
 
 
 async def search_page(request: web.Request) -> web.Response:

@@ -273,3 +273,11 @@ def test_a_port_that_is_taken_is_said_in_words(data: Path) -> None:
         result = process("serve", "--port", str(taken.getsockname()[1]), "--data", str(data))
     assert result.returncode == 1
     assert "порт занят другим процессом" in result.stderr.splitlines()[-1]
+
+
+# reindex
+
+
+def test_reindex_builds_the_index_and_says_how_large_it_is(tmp_path: Path) -> None:
+    result = run("reindex", "--data", str(tmp_path))
+    assert (result.exit_code, result.output) == (0, "Поисковый указатель построен, записей: 0\n")

@@ -1,0 +1,145 @@
+"""Every kind of record that the search finds. A new kind: a `Kind`, and its name in `KINDS`; the order is that of the
+answer, and of the build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from crm_core.access import visible
+from crm_core.actor import Actor
+from crm_core.companies import COMPANIES, CustomerCompany, find_company
+from crm_core.deals import DEALS, Deal, deal_scope
+from crm_core.leads import LEADS, Lead, lead_scope
+from crm_core.people import PEOPLE, Person, by_email, by_phone, find_person
+from crm_core.products import PRODUCTS, Product
+from crm_core.search import Kind, Texts
+from crm_core.search_words import digits_of, is_dialled
+from crm_core.tasks import TASKS, Task
+from storage import Collection, Filter, ReadTx
+
+MAX_NUMBER_DIGITS = 12
+MOST_LEADS = 50
+"""Leads of one person that are found by his texts, newest first."""
+
+
+def _contact_texts(tx: ReadTx, person: Person) -> Texts:
+    accounts = (text for account in person.messengers for text in (account.username, account.id))
+    return Texts((person.name, person.company, *person.emails, *accounts), person.phones)
+
+
+def _contact_scope(actor: Actor) -> Filter | None:
+    return visible(actor, "contact", owner_fields=())
+
+
+def person_named(tx: ReadTx, text: str) -> Person | None:
+    """Whoever has this phone, in any notation, or this email."""
+    if "@" in text:
+        return by_email(tx, text)
+    digits = digits_of(text)
+    if not is_dialled(text) or len(digits) < 10:
+        return None
+    spelt = [digits, "7" + digits[1:], "7" + digits]
+    found = (by_phone(tx, "+" + each) for each in spelt if len(each) >= 11)
+    return next((person for person in found if person is not None), None)
+
+
+def _named_contact(tx: ReadTx, text: str) -> Iterator[str]:
+    person = person_named(tx, text)
+    if person is not None:
+        yield person.id
+
+
+def _leads_of(tx: ReadTx, person_id: str) -> list[Lead]:
+    return tx.find(LEADS, {"person_id": person_id}, sort="-created_at", limit=MOST_LEADS)
+
+
+def _contact_touches(tx: ReadTx, person_id: str) -> Iterator[tuple[str, str]]:
+    for lead in _leads_of(tx, person_id):
+        yield "lead", lead.id
+
+
+def _lead_texts(tx: ReadTx, lead: Lead) -> Texts:
+    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    own = (lead.title, lead.company, *lead.fields.values())
+    if person is None:
+        return Texts(own)
+    theirs = _contact_texts(tx, person)
+    return Texts((*own, *theirs.texts), theirs.phones)
+
+
+def _number(text: str) -> int | None:
+    digits = text.lstrip("#№ ")
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= MAX_NUMBER_DIGITS else None
+
+
+def _named_leads(tx: ReadTx, text: str) -> Iterator[str]:
+    number = _number(text)
+    if number is not None:
+        for lead in tx.find(LEADS, {"number": number}):
+            yield lead.id
+    person = person_named(tx, text)
+    if person is not None:
+        for lead in _leads_of(tx, person.id):
+            yield lead.id
+
+
+def _lead_touches(tx: ReadTx, lead_id: str) -> Iterator[tuple[str, str]]:
+    lead = tx.get(LEADS, lead_id)
+    if lead is not None and lead.person_id is not None:
+        yield "contact", lead.person_id
+
+
+def _task_texts(tx: ReadTx, task: Task) -> Texts:
+    return Texts((task.title, task.description, task.result), (task.phone,) if task.phone else ())
+
+
+def _task_scope(actor: Actor) -> Filter | None:
+    return visible(actor, "task", owner_fields=("responsible_id", "creator_id"))
+
+
+def _deal_texts(tx: ReadTx, deal: Deal) -> Texts:
+    person = find_person(tx, deal.person_id) if deal.person_id else None
+    customer = find_company(tx, deal.company_id) if deal.company_id else None
+    own = (deal.title, deal.comment, *deal.fields.values(), customer.name if customer else None)
+    theirs = _contact_texts(tx, person) if person else Texts(())
+    return Texts((*own, *theirs.texts), theirs.phones)
+
+
+def _numbered(collection: Collection[Any]) -> Callable[[ReadTx, str], Iterator[str]]:
+    """Finds whatever bears the number that was asked for."""
+
+    def named(tx: ReadTx, text: str) -> Iterator[str]:
+        number = _number(text)
+        if number is not None:
+            yield from (each.id for each in tx.find(collection, {"number": number}))
+
+    return named
+
+
+def _company_texts(tx: ReadTx, company: CustomerCompany) -> Texts:
+    numbers = (company.inn, company.kpp, company.ogrn)
+    return Texts((company.name, *numbers, *company.emails, company.site), company.phones)
+
+
+def _company_scope(actor: Actor) -> Filter | None:
+    return visible(actor, "company", owner_fields=("owner_id",))
+
+
+def _product_texts(tx: ReadTx, product: Product) -> Texts:
+    return Texts((product.name, product.sku, product.description))
+
+
+def _product_scope(actor: Actor) -> Filter | None:
+    return visible(actor, "product", owner_fields=())
+
+
+LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _named_leads, _lead_touches)
+CONTACT = Kind(
+    "contact", PEOPLE, lambda person: person.name, _contact_texts, _contact_scope, _named_contact, _contact_touches
+)
+TASK = Kind("task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS))
+DEAL = Kind("deal", DEALS, lambda deal: deal.title, _deal_texts, deal_scope, _numbered(DEALS))
+COMPANY = Kind("company", COMPANIES, lambda company: company.name, _company_texts, _company_scope)
+PRODUCT = Kind("product", PRODUCTS, lambda product: product.name, _product_texts, _product_scope)
+KINDS = {kind.name: kind for kind in (CONTACT, COMPANY, LEAD, DEAL, TASK, PRODUCT)}
