@@ -33,6 +33,7 @@ from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.intake import Intake
+from router.onec import Exchange
 from router.watch import Watch
 from router.worker import Router
 from storage import IdSource, Store, open_store
@@ -122,6 +123,7 @@ def make_supervisor(
 ) -> Supervisor:
     """The supervisor with every connector in it, not yet started."""
     supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
+    supervisor.exchanges = partial(Exchange, store)
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor

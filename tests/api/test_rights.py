@@ -23,6 +23,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/users", None, EVERYBODY),
     ("GET", "/queues", None, EVERYBODY - {"procurement", "service_admin"}),
     ("GET", "/connectors", None, ON_DUTY | {"deputy"}),
+    ("GET", "/onec/exchanges", None, ON_DUTY | {"deputy"}),
     ("GET", "/journal", None, ON_DUTY),
     ("GET", "/quarantine", None, ON_DUTY),
     ("GET", "/outbox", None, ON_DUTY),

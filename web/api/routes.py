@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.api import blocked, calls, contacts, conversation, files, leads, notes, queues, running, tasks, users
+from web.api import blocked, calls, contacts, conversation, files, leads, notes, onec, queues, running, tasks, users
 from web.api.call import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -16,5 +16,6 @@ ROUTES: tuple[Route, ...] = (
     *notes.ROUTES,
     *users.ROUTES,
     *queues.ROUTES,
+    *onec.ROUTES,
     *running.ROUTES,
 )
