@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 import structlog
@@ -242,17 +243,22 @@ class OnecConnector:
         door = door_of(context)
         async with self._turn:
             pieces = Pieces(file, self.settings, context.blobs.path)
+            loop = asyncio.get_running_loop()
+            thread = ThreadPoolExecutor(
+                1, "onec"
+            )  # lxml: a parser belongs to one thread from its first to its last byte
             problem: str | None = None
             try:
                 at = 0
-                while items := await asyncio.to_thread(pieces.next):
+                while items := await loop.run_in_executor(thread, pieces.next):
                     if at + len(items) > file.position:
                         file = await door.take(file, at, items)
                     at += len(items)
             except (BrokenFile, BadUpload) as error:
                 problem = str(error)
             finally:
-                await asyncio.shield(asyncio.to_thread(pieces.close))
+                thread.submit(pieces.close)
+                thread.shutdown(wait=False)
             info = await door.finish(file, problem)
             self._imports.pop(file.id, None)
         context.count("file_failed" if problem else "file")

@@ -121,9 +121,10 @@ def _above(element: Element) -> str:
 
 
 def _drop(element: Element) -> None:
-    """Free an element that is read, and the white space before it."""
+    """Free an element that is read, and those before it. Its tail stays: the parser may be writing into it still, and
+    libxml2 would go on in memory that is freed."""
     parent = element.getparent()
-    element.clear(keep_tail=False)
+    element.clear(keep_tail=True)
     if parent is not None:
         while element.getprevious() is not None and local(element.getprevious()) == local(element):
             del parent[parent.index(element) - 1]

@@ -18,7 +18,8 @@ PIECE = 200
 
 
 class Pieces:
-    """Items of an uploaded file, `PIECE` at a time. Blocking: for a thread. Raises `BrokenFile` and `BadUpload`."""
+    """Items of an uploaded file, `PIECE` at a time. Blocking, for one thread of its own. Raises `BrokenFile` and
+    `BadUpload`."""
 
     def __init__(self, file: StoredFile, settings: OnecSettings, path_of: Callable[[str], str]) -> None:
         self._file = file

@@ -34,8 +34,8 @@ type = "onec"
 username = "{LOGIN}"
 password = "{PASSWORD}"
 price_type = "Розничная"
-file_limit_kb = 64
-max_upload_mb = 2
+file_limit_kb = FILE_LIMIT
+max_upload_mb = MAX_UPLOAD
 
 [connectors.other]
 type = "onec"
@@ -85,7 +85,7 @@ class Base:
         word, name, value = (await self.ask(kind, "checkauth", headers=basic())).split("\n")
         assert word == "success"
         self.cookie = {"Cookie": f"{name}={value}"}
-        assert (await self.ask(kind, "init")).split("\n") == ["zip=yes", "file_limit=65536"]
+        assert (await self.ask(kind, "init")).startswith("zip=yes\nfile_limit=")
 
     async def upload(self, name: str, content: bytes, kind: str = "catalog", limit: int = 65536) -> None:
         for start in range(0, len(content), limit):
@@ -128,9 +128,10 @@ class Base:
         await self.hub.stop()
 
 
-async def open_base(folder: Path) -> Base:
+async def open_base(folder: Path, *, file_limit_kb: int = 64, max_upload_mb: int = 2) -> Base:
     config = folder / "firstline.toml"
-    config.write_text(CONFIG, encoding="utf-8")
+    limits = CONFIG.replace("FILE_LIMIT", str(file_limit_kb)).replace("MAX_UPLOAD", str(max_upload_mb))
+    config.write_text(limits, encoding="utf-8")
     clock = Ticking(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
     hub = await start_hub(load_settings(config, {}), folder, clock=clock.now)
     await hub.store.write(create_token, SYSTEM, "root", "admin", "root-token")
