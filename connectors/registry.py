@@ -48,10 +48,11 @@ REGISTRY: MappingProxyType[str, ConnectorType] = MappingProxyType(
         "form": ConnectorType("connectors.form", "Form", channel="form", singleton=False),
         "email": ConnectorType("connectors.email", "Email", channel="email", singleton=True),
         "asterisk": ConnectorType("connectors.asterisk", "Asterisk", channel="phone", singleton=True),
+        "onec": ConnectorType("connectors.onec", "Onec", channel="onec", singleton=True),
     }
 )
 
 PLANNED = (
-    "widget", "order", "webhook", "telegram", "vk", "messenger", "instagram", "whatsapp", "avito", "max", "sms", "onec",
+    "widget", "order", "webhook", "telegram", "vk", "messenger", "instagram", "whatsapp", "avito", "max", "sms",
 )  # fmt: skip
 """Names that the public contract reserves for channels to come."""

@@ -30,6 +30,7 @@ from connectors.contract import (
     Sends,
     Tests,
 )
+from connectors.exchange import ExchangeDoor, Refused
 from connectors.health import Health
 from connectors.sender import OnChange, Sender
 from storage import Store, StoreUnavailable
@@ -85,6 +86,12 @@ class Context:
     async def calendar(self) -> OpenState:
         return self._supervisor.calendars(self._health.name, self.now())
 
+    def exchange(self) -> ExchangeDoor:
+        """See `connectors.exchange`."""
+        if self._supervisor.exchanges is None:
+            raise Refused("Обмен с учётной системой здесь не поддержан")
+        return self._supervisor.exchanges(self._health.name)
+
 
 class Supervisor:
     """Owns the connectors of this process."""
@@ -104,6 +111,8 @@ class Supervisor:
         self._on_outbox_change = on_outbox_change
         self.on_health: Callable[[Health], None] = lambda health: None
         """Called with every change of a connector's state."""
+        self.exchanges: Callable[[str], ExchangeDoor] | None = None
+        """Connector name → its door for catalogues and payments; None where nobody listens."""
         self._connectors: dict[str, Connector] = {}
         self._health: dict[str, Health] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}

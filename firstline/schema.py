@@ -22,6 +22,12 @@ from crm_core.leads import LEADS
 from crm_core.merge import MERGES, MOVED
 from crm_core.merged import MERGED_AWAY
 from crm_core.notifications import NOTIFICATIONS
+from crm_core.onec import ERRORS as ONEC_ERRORS
+from crm_core.onec import EXCHANGES as ONEC_EXCHANGES
+from crm_core.onec import FILES as ONEC_FILES
+from crm_core.onec import ITEMS as ONEC_ITEMS
+from crm_core.onec_orders import OUTGOING as ONEC_OUTGOING
+from crm_core.onec_payments import PAYMENTS as ONEC_PAYMENTS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
 from crm_core.personal_data import CONSENTS, ERASURES
 from crm_core.prices import PRODUCT_PRICES
@@ -72,6 +78,12 @@ SCHEMA = Schema(
         MERGES,
         MOVED,
         NOTIFICATIONS,
+        ONEC_ERRORS,
+        ONEC_EXCHANGES,
+        ONEC_FILES,
+        ONEC_ITEMS,
+        ONEC_OUTGOING,
+        ONEC_PAYMENTS,
         OUTBOX,
         PEOPLE,
         PRODUCTS,

@@ -55,5 +55,6 @@ def welcome(settings: Settings, url: str) -> str:
 _HOW_TO_TRY = {
     "form": "форма сайта:  {url}/forms/{name}  или  curl -d name=Иван -d phone=+79161234567 {url}/in/forms/{name}",
     "email": "почта «{name}»:  напишите письмо на её адрес; состояние — {url}/ops",
+    "onec": "обмен с 1С «{name}»:  адрес сайта в настройке обмена 1С — {url}/in/hooks/{name}",
     "asterisk": "телефония «{name}»:  позвоните на номер; состояние — {url}/ops",
 }

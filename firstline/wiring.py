@@ -36,6 +36,7 @@ from router.deliveries import on_outbox_change
 from router.erasure import Eraser
 from router.indexer import Indexer
 from router.intake import Intake
+from router.onec import Exchange
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ImportWorker
 from router.watch import Watch
@@ -129,6 +130,7 @@ def make_supervisor(
 ) -> Supervisor:
     """The supervisor with every connector in it, not yet started."""
     supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
+    supervisor.exchanges = partial(Exchange, store)
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor

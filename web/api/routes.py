@@ -19,6 +19,7 @@ from web.api import (
     leads,
     merges,
     notes,
+    onec,
     personal_data,
     products,
     queues,
@@ -60,5 +61,6 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *queues.ROUTES,
     *automations.ROUTES,
+    *onec.ROUTES,
     *running.ROUTES,
 )
