@@ -6,14 +6,17 @@ from typing import Any
 
 from crm_core.access import Facts, may
 from crm_core.actor import Actor
+from crm_core.changes import tell
+from crm_core.companies import COMPANIES, create_company
 from crm_core.company import Company
 from crm_core.deal_fields import BUILT_IN, amount
 from crm_core.deals import DEALS, Deal, create_deal
 from crm_core.errors import Conflict, Incomplete, Lack
 from crm_core.leads import LEADS, Lead, for_change, set_stage
-from crm_core.people import PEOPLE, Person
+from crm_core.people import PEOPLE, Person, find_person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
+from crm_core.similar import company_key
 from crm_core.timeline import ItemKind, TimelineItem, add
 from storage import ReadTx, Tx
 
@@ -42,10 +45,12 @@ def _known(lead: Lead, person: Person | None, key: str) -> bool:
 
 
 def convert_lead(
-    tx: Tx, actor: Actor, company: Company, lead_id: str, pipeline: str, version: int | None = None
-) -> tuple[Lead, Deal]:
-    """Make a deal of an open lead. The person stays the same record, so is the contact of both. `Incomplete` names
-    what is missing; `Conflict` when the lead is finished or a deal already."""
+    tx: Tx, actor: Actor, company: Company, lead_id: str, pipeline: str, *, customer: str | None = None,
+    version: int | None = None,
+) -> tuple[Lead, Deal]:  # fmt: skip
+    """Make a deal of an open lead. The person stays the same record, so is the contact of both. `customer` is the
+    name of a company: the one of this name is taken, or a new one is made, and the person becomes its contact.
+    `Incomplete` names what is missing; `Conflict` when the lead is finished or a deal already."""
     lead = for_change(tx, actor, lead_id, version)
     way = company.pipeline(pipeline)
     if lead.deal_id:
@@ -55,11 +60,28 @@ def convert_lead(
         raise Conflict("Лид закрыт: верните его в работу, чтобы сделать сделку")
     if missing := lacks(tx, company, lead):
         raise Incomplete("Чтобы сделать из лида сделку, не хватает", missing)
-    deal = create_deal(tx, actor, company, way.key, _values(way, company, lead, actor))
+    values = _values(way, company, lead, actor)
+    if customer and customer.strip():
+        values["company_id"] = _customer(tx, actor, lead, customer.strip())
+    elif person := (find_person(tx, lead.person_id) if lead.person_id else None):
+        values["company_id"] = person.company_id
+    deal = create_deal(tx, actor, company, way.key, values)
     lead = tx.update(LEADS, lead, deal_id=deal.id, owner_id=lead.owner_id or actor.id)
     lead = set_stage(tx, actor, company, lead, company.conversion.stage)
     _link(tx, actor, lead, deal)
     return lead, deal
+
+
+def _customer(tx: Tx, actor: Actor, lead: Lead, name: str) -> str:
+    """Id of the company of this name. Of several the one that the person belongs to, else the one made last."""
+    person = find_person(tx, lead.person_id) if lead.person_id else None
+    same = tx.find(COMPANIES, {"name_key": company_key(name)}, sort="-created_at", limit=20)
+    own = [each for each in same if person is not None and each.id == person.company_id]
+    found = next(iter([*own, *same]), None) or create_company(tx, actor, {"name": name})
+    if person is not None and person.company_id != found.id:
+        tx.update(PEOPLE, person, company_id=found.id, company=found.name)
+        tell(tx, "contact", person.id, "updated")
+    return found.id
 
 
 def _values(pipeline: Pipeline, company: Company, lead: Lead, actor: Actor) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -13,10 +14,13 @@ from crm_core.automation import Event, raise_event
 from crm_core.company import Company
 from crm_core.deal_fields import BUILT_IN
 from crm_core.deals import DEALS, Approval, Deal, announce, derived, for_change, get_deal, put
+from crm_core.documents.issued import DOCUMENTS, DocumentState
 from crm_core.errors import Conflict, Forbidden, Incomplete, Invalid, Lack
 from crm_core.pipelines import Demand, DemandKind, PipelineStage
+from crm_core.tasks import TASKS, TaskState, of_record
 from crm_core.timeline import ItemKind, TimelineItem, add
-from storage import Collection, Entity, Index, ReadTx, Tx
+from crm_core.worth import note_unwon, note_won
+from storage import AllOf, Collection, Entity, Index, ReadTx, Tx
 
 
 class Stay(Entity, frozen=True, kw_only=True):
@@ -52,7 +56,26 @@ def _has_approval(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
     return any(approval.role == demand.key for approval in deal.approvals)
 
 
+def _has_products(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
+    return bool(deal.lines)
+
+
+def _has_document(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
+    """A valid one of this template."""
+    made = tx.find(DOCUMENTS, {"deal_id": deal.id}, sort="-created_at", limit=200)
+    return any(each.template == demand.key and each.state is not DocumentState.VOID for each in made)
+
+
+def _has_finished_task(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
+    """One of this group is done, and none is open."""
+    states = [task.state for task in tx.find(TASKS, AllOf(({"group": demand.key}, of_record(tx, "deal", deal.id))))]
+    return TaskState.DONE in states and all(state in (TaskState.DONE, TaskState.CANCELLED) for state in states)
+
+
 CHECKS: dict[DemandKind, Check] = {
+    DemandKind.PRODUCTS: _has_products,
+    DemandKind.DOCUMENT: _has_document,
+    DemandKind.TASK: _has_finished_task,
     DemandKind.FIELD: _has_field,
     DemandKind.NEXT_STEP: _has_next_step,
     DemandKind.APPROVAL: _has_approval,
@@ -70,9 +93,11 @@ def title_of(company: Company, demand: Demand) -> str:
         case DemandKind.NEXT_STEP:
             return demand.title or "Назовите следующий шаг и его дату"
         case DemandKind.DOCUMENT:
-            return demand.title or f"Создайте документ «{demand.key}»"
+            titles = {rule.key: rule.title for rule in company.documents}
+            return demand.title or f"Создайте документ «{titles.get(demand.key, demand.key)}»"
         case DemandKind.TASK:
-            return demand.title or f"Завершите задачи группы «{demand.key}»"
+            group = company.task_groups.get(demand.key)
+            return demand.title or f"Завершите задачи группы «{group.title if group else demand.key}»"
         case DemandKind.APPROVAL:
             return demand.title or f"Нужно согласование: {company.roles.get(demand.key, demand.key)}"
 
@@ -126,6 +151,7 @@ def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: Pipeli
         updated_at=tx.now,
     )
     changed = tx.replace(DEALS, derived(changed, target.probability))
+    _count_won(tx, pipeline.stage(deal.stage), target, deal)
     record(tx, actor, "deal", deal.id, "moved", {"stage": (deal.stage, target.key)})
     text = f"{pipeline.title_of(deal.stage)} → {target.title}"
     item = TimelineItem(
@@ -136,6 +162,15 @@ def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: Pipeli
     announce(tx, changed, "moved" if is_open else "closed")
     raise_event(tx, actor, "deal", deal.id, Event.STAGE, stage=target.key)
     return changed
+
+
+def _count_won(tx: Tx, former: PipelineStage, target: PipelineStage, deal: Deal) -> None:
+    """A won deal makes the customer worth more; a reopened one takes that back."""
+    sold = deal.amount or Decimal(0)
+    if target.kind == "won":
+        note_won(tx, deal.person_id, deal.company_id, sold, tx.now)
+    elif former.kind == "won":
+        note_unwon(tx, deal.person_id, deal.company_id, sold, deal.closed_at or tx.now)
 
 
 def approve(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -> Deal:

@@ -16,11 +16,13 @@ from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.automation import Event, raise_event
 from crm_core.changes import tell
+from crm_core.companies import find_company
 from crm_core.company import Company
 from crm_core.deal_fields import checked, to_kopecks
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import Source
-from crm_core.people import PEOPLE
+from crm_core.lines import Line, totals
+from crm_core.people import find_person
 from crm_core.rights import Action
 from crm_core.users import USERS
 from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Sum, Tx
@@ -87,6 +89,8 @@ class Deal(Entity, frozen=True, kw_only=True):
     """Per cent, by the seller's judgement; None: that of the stage."""
     weighted: Decimal | None = None
     """Amount × probability, for the forecast."""
+    lines: tuple[Line, ...] = ()
+    """What is sold; while there are lines, `amount` is their total."""
     expected_close: date | None = None
     comment: str = ""
     fields: dict[str, str] = {}
@@ -125,7 +129,7 @@ DEALS = Collection(
 
 PLAIN = frozenset({"title", "comment", "amount", "currency", "expected_close", "probability", "next_step", "parties",
                    "risks"})  # fmt: skip
-EDITABLE = PLAIN | {"person_id", "company_id", "owner_id", "fields"}
+EDITABLE = PLAIN | {"person_id", "company_id", "owner_id", "fields", "lines"}
 
 
 def facts(deal: Deal) -> Facts:
@@ -220,7 +224,7 @@ def put(tx: Tx, actor: Actor, company: Company, deal: Deal, values: Mapping[str,
     stage = company.pipeline(deal.pipeline).stage(deal.stage)
     changed = derived(msgspec.structs.replace(deal, **values, updated_at=tx.now), stage.probability)
     changed = tx.replace(DEALS, changed)
-    pairs = {key: (getattr(deal, key), getattr(changed, key)) for key in values}
+    pairs = {key: (getattr(deal, key), getattr(changed, key)) for key in {*values, "amount"}}
     record(tx, actor, "deal", deal.id, "updated", {key: pair for key, pair in pairs.items() if pair[0] != pair[1]})
     announce(tx, changed, "updated", former=(deal.owner_id,))
     raise_event(tx, actor, "deal", deal.id, Event.FIELD, fields=_changed(deal, changed, values))
@@ -230,12 +234,15 @@ def put(tx: Tx, actor: Actor, company: Company, deal: Deal, values: Mapping[str,
 def _changed(before: Deal, after: Deal, names: Iterable[str]) -> set[str]:
     """Names of what differs, fields of the card by their keys."""
     keys = before.fields.keys() | after.fields.keys()
-    own = {name for name in names if getattr(before, name) != getattr(after, name)} - {"fields"}
+    own = {name for name in (*names, "amount") if getattr(before, name) != getattr(after, name)} - {"fields"}
     return own | {key for key in keys if before.fields.get(key) != after.fields.get(key)}
 
 
 def derived(deal: Deal, stage_probability: int) -> Deal:
     """The deal with what follows from its other values: the weighted amount, the moment of the next step."""
+    if deal.lines:
+        summed = totals(deal.lines)
+        deal = msgspec.structs.replace(deal, amount=summed.total, currency=summed.currency)
     likely = stage_probability if deal.probability is None or not deal.open else deal.probability
     weighted = None if deal.amount is None else to_kopecks(deal.amount * likely / 100)
     at = deal.next_step.at if deal.next_step else None
@@ -251,9 +258,11 @@ def _checked(tx: ReadTx, company: Company, changes: Mapping[str, Any]) -> dict[s
         owner = tx.get(USERS, values["owner_id"])
         if owner is None or not owner.active:
             wrong["owner_id"] = "Такого сотрудника нет, или он отключён"
+    if values.get("company_id") and find_company(tx, values["company_id"]) is None:
+        wrong["company_id"] = "Такой компании нет"
     people = {party.person_id for party in values.get("parties") or ()} | {values.get("person_id")}
     for person_id in filter(None, people):
-        if tx.get(PEOPLE, person_id) is None:
+        if find_person(tx, person_id) is None:
             wrong["person_id" if person_id == values.get("person_id") else "parties"] = "Такого контакта нет"
     if values.get("next_step") and not values["next_step"].text.strip():
         wrong["next_step"] = "Назовите следующий шаг"

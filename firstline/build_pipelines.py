@@ -53,6 +53,11 @@ def _demand(draft: Draft, place: Place, row: DemandRow, fields: Iterable[str], r
     ((kind, value),) = given.items()
     if kind is DemandKind.FIELD:
         refers(draft, (*place, "field"), "поля", [value], fields)
+    if kind is DemandKind.DOCUMENT:
+        known = [each.get("key", "") for each in draft.rows("documents") if isinstance(each, dict)]
+        refers(draft, (*place, "document"), "шаблона документа", [value], known)
+    if kind is DemandKind.TASK:
+        refers(draft, (*place, "task"), "группы задач", [value], draft.table("task_groups"))
     if kind is DemandKind.APPROVAL:
         refers(draft, (*place, "approval"), "роли", [value], roles)
     return Demand(kind, value if isinstance(value, str) else "", row.title)

@@ -100,6 +100,8 @@ RIGHT: dict[str, dict[str, Any]] = {
         "steps": [{"action": "notify", "params": {"text": "Да"}}],
     },
     "/automations/{id}/dry-run": {"record_id": "nobody"},
+    "/deals/{id}/products": {"lines": [{"name": "Станок", "price": "100"}]},
+    "/deals/{id}/documents": {"template": "offer-equipment"},
     "/deals/{id}/move": {"stage": "interest"},
     "/deals/{id}/approve": {"role": "admin"},
     "/deals/{id}/withdraw": {"role": "admin"},

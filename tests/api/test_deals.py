@@ -78,13 +78,17 @@ async def test_a_gate_names_everything_on_the_way_and_opens_when_it_is_there(adm
     assert refused.status == 422
     assert [(each["stage"], each["kind"], each["key"]) for each in refused.json["missing"]] == [
         ("purchase_check", "field", "requirements"), ("contract", "field", "amount"),
+        ("contract", "document", "offer-equipment"),
     ]  # fmt: skip
     assert "Заполните поле «Требования к оборудованию»" in refused.json["detail"]
     gates = (await admin.get(at + "/gates")).json["stages"]
     assert gates["interest"] == []
-    assert [each["key"] for each in gates["delivery"]] == ["requirements", "amount", "delivery_date", "prepaid_at"]
+    assert [each["key"] for each in gates["delivery"]] == [
+        "requirements", "amount", "offer-equipment", "delivery_date", "prepaid_at",
+    ]  # fmt: skip
     assert gates["price"] == []
     await admin("PATCH", at, {"amount": "100", "fields": {"requirements": "ЧПУ, 5 осей"}})
+    await admin.post(at + "/documents", {"template": "offer-equipment", "leave_blanks": True})
     moved = await admin.post(at + "/move", {"stage": "contract"})
     assert (moved.status, moved.json["stage"], moved.json["weighted"]) == (200, "contract", "60.00")
     stays = (await admin.get(at + "/stays")).json["items"]

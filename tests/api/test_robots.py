@@ -46,9 +46,15 @@ async def test_the_four_tasks_of_the_preset_reach_their_departments(bench: Bench
     head = await bench.hire("head", "head_service")
     fields = {"requirements": "ЧПУ, 5 осей", "delivery_date": "2026-12-20", "prepaid_at": "2026-11-20"}
     deal = await a_deal(admin, pipeline="equipment", title="Станок", amount="100", fields=fields)
-    for count, stage in enumerate(("purchase_check", "delivery", "commissioning", "won"), 1):
+    await admin.post(f"/api/v1/deals/{deal['id']}/documents", {"template": "offer-equipment", "leave_blanks": True})
+    for count, stage in enumerate(("purchase_check", "delivery", "commissioning"), 1):
         await move(admin, deal, stage)
         assert {run["outcome"] for run in await runs(admin, deal, count)} == {"done"}
+    (installation,) = await admin.items(f"/api/v1/tasks?entity=deal&entity_id={deal['id']}&group=installation")
+    for command, body in (("complete", {"result": "Наладили"}), ("accept", None)):
+        assert (await admin.post(f"/api/v1/tasks/{installation['id']}/{command}", body)).status == 200
+    await move(admin, deal, "won")
+    await runs(admin, deal, 4)
     tasks = await admin.items(f"/api/v1/tasks?entity=deal&entity_id={deal['id']}&sort=created_at")
     assert [(task["group"], task["responsible_id"]) for task in tasks] == [
         ("purchase_check", buyer.id), ("purchase", buyer.id), ("installation", engineer.id), ("service_sales", head.id),

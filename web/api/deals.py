@@ -343,6 +343,8 @@ def _pipelines(tx: ReadTx, actor: Actor, company: Company) -> Pipelines:
 class Convert(In, frozen=True, kw_only=True):
     pipeline: Id | None = None
     """The first one when absent."""
+    company: Line | None = None
+    """Name of the customer's company: an existing one is taken, or a new one made."""
 
 
 class Converted(Out, frozen=True, kw_only=True):
@@ -357,7 +359,7 @@ async def convert(call: Call[None, Convert]) -> Converted:
 
 def _convert(tx: Tx, actor: Actor, company: Company, lead_id: str, body: Convert, version: int | None) -> Converted:
     pipeline = body.pipeline or next(iter(company.pipelines))
-    lead, deal = convert_lead(tx, actor, company, lead_id, pipeline, version)
+    lead, deal = convert_lead(tx, actor, company, lead_id, pipeline, customer=body.company, version=version)
     return Converted(lead=show_lead(tx, lead), deal=show_deal(tx, company, deal))
 
 

@@ -10,7 +10,9 @@ from msgspec import UNSET, Meta, UnsetType
 from connectors.contract import Attachment
 from crm_core.access import check
 from crm_core.actor import Actor
+from crm_core.companies import get_company
 from crm_core.company import Company
+from crm_core.deals import get_deal
 from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.leads import LEADS, get_lead
 from crm_core.people import PEOPLE
@@ -186,7 +188,9 @@ def _lead(tx: ReadTx, actor: Actor, lead_id: str) -> None:
     get_lead(tx, actor, lead_id)
 
 
-LINKED: Mapping[str, Callable[[ReadTx, Actor, str], object]] = {"lead": _lead, "contact": _contact}
+LINKED: Mapping[str, Callable[[ReadTx, Actor, str], object]] = {
+    "lead": _lead, "deal": get_deal, "contact": _contact, "company": get_company,
+}  # fmt: skip
 """Kind of record → raises when there is none with this id or the actor may not see it. Kinds that the store does not
 hold cannot be linked."""
 
