@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from crm_core.actor import SYSTEM
 from crm_core.deal_stages import move_deal
-from crm_core.deals import DEALS, Deal, create_deal
+from crm_core.deals import DEALS, Deal, create_deal, edit_deal
 from crm_core.leads import LEADS
 from tests.browser.conftest import Sit
 from tests.browser.office import DESKTOP, PHONE, SMALL_PHONE, Office, Seat
@@ -148,3 +148,15 @@ async def test_deals_fit_a_phone(office: Office, sit: Sit) -> None:
             if (over := await seat.overflow()) > 0:
                 wide[path, width] = over
     assert wide == {}
+
+
+async def test_field_that_a_colleague_has_changed_meanwhile_is_not_overwritten(office: Office, sit: Sit) -> None:
+    deal = await a_deal(office, comment="Старое")
+    seat = await at_work(office, sit)
+    await seat.go(f"/deals/{deal.id}")
+    await seat.page.fill("#f-comment", "Моё")
+    await office.write(edit_deal, SYSTEM, office.hub.desk.company, deal.id, {"comment": "Чужое"})
+    await seat.page.locator("#f-comment").blur()
+    await expect(seat.page.locator("#toasts")).to_contain_text("Поле уже изменил кто-то другой, теперь там: «Чужое»")
+    await expect(seat.page.locator("#f-comment")).to_have_value("Чужое")
+    seat.complaints[:] = [each for each in seat.complaints if "409" not in each]

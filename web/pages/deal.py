@@ -165,7 +165,7 @@ def edit_field(tx: Tx, actor: Actor, company: Company, deal_id: str, name: str, 
     deal = for_change(tx, actor, deal_id)
     present = values_of(company, deal)[name]
     if present not in (was, value):
-        raise Conflict(f"Поле уже изменил кто-то другой, теперь там: «{present[:200]}». Обновите карточку")
+        raise Conflict(f"Поле уже изменил кто-то другой, теперь там: «{present[:200]}». Карточка обновлена")
     return edit_deal(tx, actor, company, deal_id, _change(name, value), deal.version)
 
 

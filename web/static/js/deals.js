@@ -49,6 +49,7 @@ export function startDeals() {
   for (const news of ["live:task", "deal:changed"]) document.body.addEventListener(news, () => openDeal() && cardChanged());
   document.body.addEventListener("live:timeline", ({ detail }) => detail.data.deal_id === openDeal() && openDeal() && cardChanged());
   document.body.addEventListener("saved", saved);
+  document.body.addEventListener("htmx:responseError", ({ detail }) => detail.xhr.status === 409 && openDeal() && trigger("deal:refresh"));
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("#deal .edit")) return;
     event.preventDefault(); // Enter in a field saves it by leaving it
