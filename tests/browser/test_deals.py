@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from crm_core.actor import SYSTEM
+from crm_core.automation import RUNS, RobotRun
 from crm_core.deal_stages import move_deal
 from crm_core.deals import DEALS, Deal, create_deal, edit_deal
+from crm_core.documents.issued import DOCUMENTS, Document
 from crm_core.leads import LEADS
+from crm_core.task_commands import create_task
+from crm_core.tasks import Link
+from storage import Tx
 from tests.browser.conftest import Sit
 from tests.browser.office import DESKTOP, PHONE, SMALL_PHONE, Office, Seat
 from tests.browser.test_workplace import CUSTOMER
@@ -160,3 +166,49 @@ async def test_field_that_a_colleague_has_changed_meanwhile_is_not_overwritten(o
     await expect(seat.page.locator("#toasts")).to_contain_text("Поле уже изменил кто-то другой, теперь там: «Чужое»")
     await expect(seat.page.locator("#f-comment")).to_have_value("Чужое")
     seat.complaints[:] = [each for each in seat.complaints if "409" not in each]
+
+
+def leave_traces(tx: Tx, deal: Deal) -> None:
+    """A task, a document and a run of a robot that belong to the deal."""
+    create_task(tx, SYSTEM, title="Запросить цену у завода", links=(Link("deal", deal.id),))
+    tx.insert(
+        DOCUMENTS,
+        Document(
+            id=tx.new_id("doc_"), number="7", serial=7, year=2026, day=date(2026, 11, 22), template="offer",
+            title="Коммерческое предложение", kind="offer", name="КП", deal_id=deal.id, created_at=tx.now,
+        ),
+    )  # fmt: skip
+    tx.insert(
+        RUNS,
+        RobotRun(
+            id=tx.new_id("run_"), at=tx.now, automation_id="stuck", title="Сделка без движения", entity="deal",
+            entity_id=deal.id, event="stuck", outcome="done", text="Поставлена задача ответственному",
+        ),
+    )  # fmt: skip
+
+
+async def test_card_lists_tasks_documents_and_what_robots_did(office: Office, sit: Sit) -> None:
+    deal = await a_deal(office, "interest")
+    await office.write(leave_traces, deal)
+    seat = await at_work(office, sit)
+    await seat.go(f"/deals/{deal.id}")
+    await expect(seat.page.get_by_role("link", name="Коммерческое предложение № 7")).to_be_visible()
+    await expect(seat.page.locator(".robot-runs")).to_contain_text("Поставлена задача ответственному")
+    await expect(seat.page.locator(".timeline")).to_contain_text("Новая → Выяснение интереса")
+    await seat.page.get_by_role("link", name="Запросить цену у завода").click()
+    await expect(seat.page.locator("#task h1")).to_have_text("Запросить цену у завода")
+
+
+async def test_new_deal_of_a_person_has_him_as_its_customer(office: Office, sit: Sit) -> None:
+    page = (await at_work(office, sit)).page
+    await office.form(**CUSTOMER)
+    await page.locator("[data-take]").first.click()
+    await page.get_by_role("link", name="1 обращение").click()
+    await page.get_by_role("button", name="Новая сделка").click()
+    await expect(page.locator("#dialog")).to_contain_text("Клиент: Сергей Воронин")
+    await page.get_by_label("Название").fill("Запасные части")
+    await page.get_by_label("Направление").select_option("service")
+    await page.get_by_role("button", name="Создать").click()
+    await expect(page.locator("#deal").get_by_role("link", name="Сергей Воронин")).to_be_visible()
+    deal = await the_deal(office)
+    assert (deal.pipeline, deal.person_id is None) == ("service", False)
