@@ -18,7 +18,7 @@ from tests.browser.test_workplace import CUSTOMER, until_there_is_a_lead
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/leads", "/tasks", "/calls", "/ops", "/search?q=Воронин", "/settings/me", "/admin/users")
+PAGES = ("/", "/leads", "/deals", "/tasks", "/calls", "/ops", "/search?q=Воронин", "/settings/me", "/admin/users")
 LONG = "Очень-длинное-название-без-единого-пробела-" * 8
 
 
@@ -59,7 +59,8 @@ async def test_sections_that_a_role_does_not_use_are_hidden(office: Office, sit:
     assert await ops.page.locator(".rail a").all_inner_texts() == ["Задачи", "Каналы"]
     assert ops.page.url.endswith("/ops")
     seller = await sit(await office.hire("Анна Соколова"))
-    assert await seller.page.locator(".rail a").all_inner_texts() == ["Работа", "Лиды", "Задачи", "Звонки", "Товары"]
+    sections = ["Работа", "Лиды", "Сделки", "Задачи", "Звонки", "Товары"]
+    assert await seller.page.locator(".rail a").all_inner_texts() == sections
     answer = await seller.page.request.get(office.hub.url + "/ops")
     assert answer.status == 403
     assert "Нет прав" in await answer.text()

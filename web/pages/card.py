@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from crm_core.access import may
 from crm_core.actor import Actor
 from crm_core.company import Stage
+from crm_core.deals import DEALS, Deal
+from crm_core.deals import facts as deal_facts
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import LEADS, Lead, facts, get_lead, list_leads
 from crm_core.people import Person
@@ -18,6 +20,7 @@ from distribution.candidates import load
 from distribution.desk import Desk
 from storage import ReadTx
 from web.pages.conversation import Talk, Way, person_of, staff, talk, ways
+from web.pages.pipelines import creatable
 
 FORMER = 20
 
@@ -38,6 +41,9 @@ class Card:
     former: list[Lead]
     queue_title: str
     may_change: bool
+    may_convert: bool
+    deal: Deal | None
+    """That was made of the lead."""
     can_call: bool
 
 
@@ -64,8 +70,18 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
         former=_former(tx, actor, lead),
         queue_title=queue.title if queue else lead.queue,
         may_change=may(actor, "lead", Action.UPDATE, facts(lead)),
+        may_convert=lead.open
+        and not lead.deal_id
+        and may(actor, "lead", Action.UPDATE, facts(lead))
+        and bool(creatable(actor, desk.company)),
+        deal=_deal(tx, actor, lead),
         can_call=any(info.can_call for info in desk.company.connectors.values()),
     )
+
+
+def _deal(tx: ReadTx, actor: Actor, lead: Lead) -> Deal | None:
+    deal = tx.get(DEALS, lead.deal_id) if lead.deal_id else None
+    return deal if deal and may(actor, "deal", Action.READ, deal_facts(deal)) else None
 
 
 def shown_tasks(actor: Actor, tasks: list[Task]) -> list[Task]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import phonenumbers
 from babel.dates import format_date
 
-from crm_core.money import CURRENCIES, Money, show_money
+from crm_core.money import CURRENCIES, RUB, Money, show_money
 from web.pages.i18n import _, ngettext
 from web.pages.look import look
 
@@ -150,6 +151,11 @@ def money(value: Money | None) -> str:
     return f"{CURRENCIES.get(value.currency, value.currency)}{amount}"
 
 
+def sum_of(amount: Decimal | None, currency: str = RUB) -> str:
+    """An amount that is kept apart from its currency."""
+    return money(None if amount is None else Money(amount, currency))
+
+
 def initials(name: str | None) -> str:
     """At most two letters for an avatar."""
     words = [word for word in (name or "").replace("«", "").split() if word[0].isalpha()]
@@ -163,5 +169,6 @@ def hue(key: str | None) -> int:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "phone": phone, "clock": clock, "moment": moment, "short": short, "day": day, "span": span, "talk": talk,
-    "ago": ago, "until": until, "is_past": is_past, "size": size, "money": money, "initials": initials, "hue": hue,
+    "ago": ago, "until": until, "is_past": is_past, "size": size, "money": money, "sum_of": sum_of,
+    "initials": initials, "hue": hue,
 }  # fmt: skip

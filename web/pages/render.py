@@ -40,6 +40,7 @@ T = TypeVar("T")
 SECTIONS = (
     ("work", "/", mark("Работа"), "inbox", "lead"),
     ("leads", "/leads", mark("Лиды"), "leads", "lead"),
+    ("deals", "/deals", mark("Сделки"), "board", "deal"),
     ("tasks", "/tasks", mark("Задачи"), "task", "task"),
     ("calls", "/calls", mark("Звонки"), "phone", "call"),
     ("products", "/products", mark("Товары"), "box", "product"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.pages import account, actions, lists, ops, people, products, staff, task, uploads, work
+from web.pages import account, actions, convert, deal, deals, lists, ops, people, products, staff, task, uploads, work
 from web.pages.queue import queue_part
 from web.pages.render import STATIC, set_up_templates
 
@@ -34,6 +34,17 @@ ROUTES = (
     web.post("/leads/{id}/person", actions.person),
     web.post("/leads/{id}/reply", actions.send_reply),
     web.post("/leads/{id}/note", actions.send_note),
+    web.get("/leads/{id}/convert", convert.convert_part),
+    web.post("/leads/{id}/convert", convert.convert),
+    web.get("/deals", deals.deals_page),
+    web.post("/deals", deals.add),
+    web.get("/deals/new", deals.new_part),
+    web.get("/deals/column", deals.column_part),
+    web.get("/deals/{id}", deal.deal_page),
+    web.post("/deals/{id}/move", deal.move),
+    web.post("/deals/{id}/field", deal.field),
+    web.get("/deals/{id}/step", deal.step_part),
+    web.post("/deals/{id}/step", deal.save_step),
     web.post("/outbox/{id}/retry", actions.retry_message),
     web.post("/outbox/{id}/cancel", actions.cancel_message),
     web.get("/tasks", lists.tasks_page),

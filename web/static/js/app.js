@@ -3,6 +3,7 @@
 import { play, startAlerts } from "./alerts.js";
 import { startCalls } from "./calls.js";
 import { startComposer } from "./composer.js";
+import { startDeals } from "./deals.js";
 import { calmly, startStream } from "./live.js";
 import { startMenus } from "./menus.js";
 import { watchErrors } from "./toast.js";
@@ -16,6 +17,7 @@ startAlerts();
 startCalls();
 startComposer();
 startWorkplace();
+startDeals();
 
 document.body.addEventListener("live:notification", () => play("message"));
 document.body.addEventListener("live:notification", trigger("bell:changed"));
