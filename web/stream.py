@@ -82,9 +82,9 @@ def encode(change: Change) -> bytes:
 
 
 def sees_all(actor: Actor, entity: str) -> bool:
-    """Whether every change of this entity is for this reader. Timeline items are of leads, deals
-    or tasks: of them all."""
-    for each in ("lead", "deal", "task") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
+    """Whether every change of this entity is for this reader. Timeline items are of leads, deals,
+    tasks or contacts: of them all."""
+    for each in ("lead", "deal", "task", "contact") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
         grants = actor.rights.granted(actor.roles, each, Action.READ)
         if not any(grant.is_everything for grant in grants):
             return False
@@ -98,13 +98,22 @@ def sees(actor: Actor, change: Change) -> bool:
     if change.entity == "notification":
         return bool(change.to)
     entity = ENTITY_RIGHTS.get(change.entity, change.entity)
-    if change.entity == "timeline" and change.lead_id is None:
-        entity = "deal" if change.data.get("deal_id") else "task"
+    if change.entity == "timeline":
+        entity = _record_of(change)
     stage, pipeline = (
         value if isinstance(value := change.data.get(key), str) else None for key in ("stage", "pipeline")
     )
     facts = Facts(frozenset(change.owners), stage, change.event != "closed", pipeline)
     return may(actor, entity, Action.READ, facts)
+
+
+def _record_of(change: Change) -> str:
+    """Whose right to read counts for news of a timeline item."""
+    if change.data.get("task_id") or change.event in ("task", "comment"):
+        return "task"
+    if change.lead_id is not None:
+        return "lead"
+    return "deal" if change.data.get("deal_id") else "contact"
 
 
 @dataclass(eq=False, slots=True)
