@@ -97,23 +97,21 @@ def sees(actor: Actor, change: Change) -> bool:
         return False
     if change.entity == "notification":
         return bool(change.to)
-    entity = ENTITY_RIGHTS.get(change.entity, change.entity)
-    if change.entity == "timeline":
-        entity = _record_of(change)
+    timeline = change.entity == "timeline"
+    entities = _records_of(change) if timeline else (ENTITY_RIGHTS.get(change.entity, change.entity),)
     stage, pipeline = (
         value if isinstance(value := change.data.get(key), str) else None for key in ("stage", "pipeline")
     )
     facts = Facts(frozenset(change.owners), stage, change.event != "closed", pipeline)
-    return may(actor, entity, Action.READ, facts)
+    return any(may(actor, entity, Action.READ, facts) for entity in entities)
 
 
-def _record_of(change: Change) -> str:
-    """Whose right to read counts for news of a timeline item."""
+def _records_of(change: Change) -> tuple[str, ...]:
+    """Whose right to read counts for news of a timeline item; any of them is enough."""
     if change.data.get("task_id") or change.event in ("task", "comment"):
-        return "task"
-    if change.lead_id is not None:
-        return "lead"
-    return "deal" if change.data.get("deal_id") else "contact"
+        return ("task",)
+    linked = {"lead": change.lead_id, "deal": change.data.get("deal_id")}
+    return tuple(entity for entity, id in linked.items() if id) or ("contact",)
 
 
 @dataclass(eq=False, slots=True)

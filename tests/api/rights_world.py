@@ -15,15 +15,16 @@ from crm_core.company import Company
 from crm_core.deal_stages import set_stage
 from crm_core.deals import DEALS, create_deal
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
-from crm_core.leads import LEADS, Lead, Source
+from crm_core.leads import LEADS, Lead, Source, announce
 from crm_core.products import create_product
+from crm_core.search import STATE, STATE_ID
 from crm_core.task_commands import create_task
 from crm_core.tasks import close
-from crm_core.timeline import ItemKind, TimelineItem, add
+from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import DEPARTMENTS, Department
 from router.person import create_person
-from storage import Tx
-from tests.api.hub import ROLES, Bench, Caller
+from storage import ReadTx, Tx
+from tests.api.hub import ROLES, Bench, Caller, until
 from tests.api.rights_table import Case, Reader
 
 DEPARTMENT = {
@@ -55,6 +56,8 @@ class World:
     readers: dict[str, Reader]
     callers: dict[str, Caller]
     cases: list[Case]
+    items: dict[str, str]
+    """Item of the timeline → its text, which says of what it is."""
     linked: dict[str, str]
     """The records that stand together: a contact of a company with a lead, a deal made of it, tasks of others."""
     start: int
@@ -82,9 +85,16 @@ async def furnish(bench: Bench) -> World:
     readers = {role: Reader(role, ids[role], frozenset({ids[role], *people.get(role, ())})) for role in ROLES}
     start = await store.read(last_seq)
     cases = await store.write(_records, company, ids)
-    linked = await store.write(_linked, company, ids)
+    items, linked = await store.write(_linked, company, ids)
+    await until(lambda: store.read(_is_indexed))
     callers = {role: await bench.sign_in(role) for role in ROLES}
-    return World(bench, ids, readers, callers, cases, linked, start)
+    return World(bench, ids, readers, callers, cases, items, linked, start)
+
+
+def _is_indexed(tx: ReadTx) -> bool:
+    """The search has read all news."""
+    state = tx.get(STATE, STATE_ID)
+    return state is not None and state.building is None and state.seq >= last_seq(tx)
 
 
 def _departments(tx: Tx) -> None:
@@ -135,6 +145,7 @@ def _lead(tx: Tx, company: Company, name: str, user_id: str, stage: str, field: 
         last_activity_at=DAY, created_at=DAY, updated_at=DAY, **whose,
     )  # fmt: skip
     tx.insert(LEADS, lead)
+    announce(tx, lead, "created")
     return Case("lead", lead.id, f"{stage} of {name}", frozenset({user_id}), open=lead.open, stage=stage)
 
 
@@ -147,16 +158,16 @@ def _task(tx: Tx, name: str, user_id: str, part: str) -> Case:
 def _document(tx: Tx, name: str, user_id: str) -> Case:
     serial = tx.next_number("rights-document")
     document = Document(
-        id=tx.new_id("doc_"), number=f"П-{serial}", serial=serial, year=2026, day=DAY.date(), template="offer-equipment",
-        title="КП", kind="offer", name=f"КП {serial}", created_by=user_id, created_at=DAY,
+        id=tx.new_id("doc_"), number=f"П-{serial}", serial=serial, year=2026, day=DAY.date(),
+        template="offer-equipment", title="КП", kind="offer", name=f"КП {serial}", created_by=user_id, created_at=DAY,
         files=(DocumentFile(blob="0" * 64, size=1, created_at=DAY),),
     )  # fmt: skip
     tx.insert(DOCUMENTS, document)
     return Case("document", document.id, f"of {name}", frozenset({user_id}))
 
 
-def _linked(tx: Tx, company: Company, ids: dict[str, str]) -> dict[str, str]:
-    """Each item of the timeline says in its text to what it belongs: `lead`, `deal`, `task`, `contact`."""
+def _linked(tx: Tx, company: Company, ids: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Items of the timeline with their texts, and the records. A text says of what its item is: `lead`, `deal`, …"""
     customer = create_company(tx, SYSTEM, {"name": "Ромашка"})
     person = create_person(tx, SYSTEM, {"name": "Пётр", "phones": ["+79160000002"], "company_id": customer.id})
     source = Source(channel="form", connector="site")
@@ -169,14 +180,18 @@ def _linked(tx: Tx, company: Company, ids: dict[str, str]) -> dict[str, str]:
     values = {"lead_id": lead.id, "person_id": person.id, "company_id": customer.id, "owner_id": ids["consultant"]}
     deal = create_deal(tx, SYSTEM, company, "equipment", values)
     deal = tx.replace(DEALS, replace(deal, stage="commissioning"))
+    items: dict[str, str] = {}
     for text, links in {
         "lead": {"lead_id": lead.id}, "deal": {"deal_id": deal.id}, "contact": {},
         "lead+deal": {"lead_id": lead.id, "deal_id": deal.id},
     }.items():  # fmt: skip
-        add(tx, TimelineItem(id=tx.new_id("tl_"), kind=ItemKind.NOTE, at=DAY, person_id=person.id, text=text, **links))
+        id = tx.new_id("tl_")
+        items[id] = text
+        add(tx, TimelineItem(id=id, kind=ItemKind.NOTE, at=DAY, person_id=person.id, text=text, **links))
     task = create_task(tx, SYSTEM, title="task", responsible_id=ids["first_line"], lead_id=lead.id)
     close(tx, replace(task, person_id=person.id), "secret", ids["first_line"], "First_Line")
-    return {
+    items |= {item.id: item.text for item in tx.find(TIMELINE, {"task_id": task.id})}
+    return items, {
         "lead": lead.id, "deal": deal.id, "contact": person.id, "company": customer.id, "task": task.id,
         "responsible": ids["first_line"],
     }  # fmt: skip
