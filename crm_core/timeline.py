@@ -96,6 +96,6 @@ def add(tx: Tx, item: TimelineItem, owners: tuple[str | None, ...] = ()) -> Time
         item.kind,
         lead_id=item.lead_id,
         owners=owners,
-        data={"direction": item.direction, "channel": item.channel, "deal_id": item.deal_id},
+        data={"direction": item.direction, "channel": item.channel, "deal_id": item.deal_id, "task_id": item.task_id},
     )
     return item

@@ -82,9 +82,9 @@ def encode(change: Change) -> bytes:
 
 
 def sees_all(actor: Actor, entity: str) -> bool:
-    """Whether every change of this entity is for this reader. Timeline items are of leads, deals
-    or tasks: of them all."""
-    for each in ("lead", "deal", "task") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
+    """Whether every change of this entity is for this reader. Timeline items are of leads, deals,
+    tasks or contacts: of them all."""
+    for each in ("lead", "deal", "task", "contact") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
         grants = actor.rights.granted(actor.roles, each, Action.READ)
         if not any(grant.is_everything for grant in grants):
             return False
@@ -97,14 +97,21 @@ def sees(actor: Actor, change: Change) -> bool:
         return False
     if change.entity == "notification":
         return bool(change.to)
-    entity = ENTITY_RIGHTS.get(change.entity, change.entity)
-    if change.entity == "timeline" and change.lead_id is None:
-        entity = "deal" if change.data.get("deal_id") else "task"
+    timeline = change.entity == "timeline"
+    entities = _records_of(change) if timeline else (ENTITY_RIGHTS.get(change.entity, change.entity),)
     stage, pipeline = (
         value if isinstance(value := change.data.get(key), str) else None for key in ("stage", "pipeline")
     )
     facts = Facts(frozenset(change.owners), stage, change.event != "closed", pipeline)
-    return may(actor, entity, Action.READ, facts)
+    return any(may(actor, entity, Action.READ, facts) for entity in entities)
+
+
+def _records_of(change: Change) -> tuple[str, ...]:
+    """Whose right to read counts for news of a timeline item; any of them is enough."""
+    if change.data.get("task_id") or change.event in ("task", "comment"):
+        return ("task",)
+    linked = {"lead": change.lead_id, "deal": change.data.get("deal_id")}
+    return tuple(entity for entity, id in linked.items() if id) or ("contact",)
 
 
 @dataclass(eq=False, slots=True)

@@ -29,13 +29,12 @@ from crm_core.removal import delete_company
 from crm_core.rights import Action
 from crm_core.segments import segment_filter, segment_order
 from crm_core.similar import company_key
-from crm_core.timeline import TIMELINE, TimelineItem
+from crm_core.timeline import TimelineItem
 from storage import AllOf, Filter, Gte, Lt, Prefix, ReadTx
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.contacts import is_readable
-from web.api.conversation import TimelineQuery, timeline_rows
+from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
 from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
-from web.api.shapes import ContactOut, TimelineOut, show_contact, show_item
+from web.api.shapes import ContactOut, TimelineOut, show_contact
 
 PEOPLE_JOINED = 100
 """Contacts of a company, active last, whose timelines its own is made of."""
@@ -234,8 +233,7 @@ def _timeline(tx: ReadTx, actor: Actor, company_id: str, query: TimelineQuery) -
     check(actor, "contact", Action.READ)
     people = tx.find(PEOPLE, {"company_id": company.id}, sort="-last_activity_at", limit=PEOPLE_JOINED)
     rows = joined(tx, [{"person_id": person.id} for person in people], query)
-    found = page_of(tx, TIMELINE, rows, query.limit, query.sort, lambda item: item)
-    return Page(items=[show_item(item) for item in found.items if is_readable(tx, actor, item)], next=found.next)
+    return timeline_page(tx, actor, rows, query)
 
 
 def joined(tx: ReadTx, parts: list[dict[str, Any]], query: TimelineQuery) -> list[TimelineItem]:

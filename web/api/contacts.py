@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.errors import CoreError, Missing
+from crm_core.errors import Missing
 from crm_core.leads import get_lead
 from crm_core.merged import resolve
 from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone, find_person
@@ -18,16 +18,14 @@ from crm_core.rights import Action
 from crm_core.search import Question
 from crm_core.searchable import CONTACT, KINDS
 from crm_core.segments import segment_filter, segment_order
-from crm_core.timeline import TIMELINE, TimelineItem
 from router import normalize
 from router.person import MOST, create_person, edit_lead_person, edit_person
 from storage import AllOf, Filter, ReadTx
 from storage import In as OneOf
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.conversation import TimelineQuery, timeline_rows
-from web.api.files import check_item
+from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
 from web.api.input import Fields, Id, Line, ListQuery, Text
-from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_item, show_lead
+from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_lead
 from web.corrections import corrected
 
 MANY = 200
@@ -176,17 +174,7 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 def _timeline(tx: ReadTx, actor: Actor, person_id: str, query: TimelineQuery) -> Page[TimelineOut]:
     person = _person(tx, actor, person_id)
     rows = timeline_rows(tx, {"person_id": person.id}, query)
-    found = page_of(tx, TIMELINE, rows, query.limit, query.sort, lambda item: item)
-    return Page(items=[show_item(item) for item in found.items if is_readable(tx, actor, item)], next=found.next)
-
-
-def is_readable(tx: ReadTx, actor: Actor, item: TimelineItem) -> bool:
-    """Whether the reader may see the record that the item belongs to."""
-    try:
-        check_item(tx, actor, item)
-    except CoreError:
-        return False
-    return True
+    return timeline_page(tx, actor, rows, query)
 
 
 class DuplicateOut(Out, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from crm_core.actor import Actor
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import get_lead
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem
+from crm_core.timeline_rights import is_readable
 from distribution.desk import Desk
 from router.outgoing import add_note, reply
 from storage import Filter, ReadTx, Tx
@@ -73,6 +74,12 @@ def timeline_rows(tx: ReadTx, where: Filter, query: TimelineQuery) -> list[Timel
     )  # fmt: skip
 
 
+def timeline_page(tx: ReadTx, actor: Actor, rows: list[TimelineItem], query: TimelineQuery) -> Page[TimelineOut]:
+    """A page of what the reader may see of these rows, one more than a page; it may be shorter for what he may not."""
+    found = page_of(tx, TIMELINE, rows, query.limit, query.sort, lambda item: item)
+    return Page(items=[show_item(item) for item in found.items if is_readable(tx, actor, item)], next=found.next)
+
+
 async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
     return await call.read(_timeline, call.id, call.query)
 
@@ -80,7 +87,7 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 def _timeline(tx: ReadTx, actor: Actor, lead_id: str, query: TimelineQuery) -> Page[TimelineOut]:
     get_lead(tx, actor, lead_id)
     rows = timeline_rows(tx, {"lead_id": lead_id}, query)
-    return page_of(tx, TIMELINE, rows, query.limit, query.sort, show_item)
+    return timeline_page(tx, actor, rows, query)
 
 
 class VerdictOut(Out, frozen=True, kw_only=True):

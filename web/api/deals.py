@@ -30,13 +30,12 @@ from crm_core.deals import (
 from crm_core.errors import Invalid, Lack
 from crm_core.people import PEOPLE
 from crm_core.rights import Action
-from crm_core.timeline import TIMELINE
 from storage import AllOf, AnyOf, Filter, Gte, Lt, ReadTx, Tx
 from storage import In as OneOf
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.conversation import TimelineQuery, timeline_rows
+from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
 from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
-from web.api.shapes import LeadOut, PersonOut, SourceOut, TimelineOut, show_item, show_lead, show_person, show_source
+from web.api.shapes import LeadOut, PersonOut, SourceOut, TimelineOut, show_lead, show_person, show_source
 
 
 class DealOut(Out, frozen=True, kw_only=True):
@@ -248,7 +247,7 @@ def _withdraw(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -
 
 
 async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
-    """With what happened while it was a lead."""
+    """With what happened while it was a lead, for those who may read leads."""
     return await call.read(_timeline, call.id, call.query)
 
 
@@ -256,7 +255,7 @@ def _timeline(tx: ReadTx, actor: Actor, deal_id: str, query: TimelineQuery) -> P
     deal = get_deal(tx, actor, deal_id)
     own: Filter = {"deal_id": deal_id}
     rows = timeline_rows(tx, AnyOf((own, {"lead_id": deal.lead_id})) if deal.lead_id else own, query)
-    return page_of(tx, TIMELINE, rows, query.limit, query.sort, show_item)
+    return timeline_page(tx, actor, rows, query)
 
 
 class StayOut(Out, frozen=True, kw_only=True):

@@ -24,13 +24,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from connectors import cursors
 from connectors.contract import Attachment
-from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.errors import Missing
-from crm_core.leads import get_lead
-from crm_core.rights import Action
-from crm_core.tasks import get_task
-from crm_core.timeline import TIMELINE, File, TimelineItem
+from crm_core.timeline import TIMELINE, File
+from crm_core.timeline_rights import check_item
 from storage import ReadTx, Store, Tx
 from web.api.call import Call, In, Route
 from web.api.input import Id
@@ -222,16 +219,6 @@ def _readable(tx: ReadTx, actor: Actor, blob: str, item_id: str) -> File:
         raise Missing("Такого файла нет")
     check_item(tx, actor, item)
     return file
-
-
-def check_item(tx: ReadTx, actor: Actor, item: TimelineItem) -> None:
-    """Whoever may read the record that an item belongs to may read the item."""
-    if item.lead_id is not None:
-        get_lead(tx, actor, item.lead_id)
-    elif item.task_id is not None:
-        get_task(tx, actor, item.task_id)
-    else:
-        check(actor, "contact", Action.READ)
 
 
 def serving_headers(name: str, head: bytes) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The middle pane: everything that passed between us and this customer, oldest first, and the ways to answer.
 
-The whole history of the person is shown, not only that of the lead at hand; items of leads that the reader may not see
-are left out. Newest items are loaded first, older ones on demand.
+The whole history of the person is shown, not only that of the lead at hand; items of records that the reader may not
+see are left out. Newest items are loaded first, older ones on demand.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from crm_core.leads import LEADS, Lead, facts, get_lead
 from crm_core.people import PEOPLE, Person
 from crm_core.rights import Action
 from crm_core.timeline import TIMELINE, TimelineItem
+from crm_core.timeline_rights import check_item, is_readable
 from distribution.desk import Desk
 from storage import ReadTx
 
@@ -52,7 +53,7 @@ def talk(tx: ReadTx, actor: Actor, lead: Lead, before: str | None = None) -> Tal
     found = tx.find(TIMELINE, where, sort="-at", limit=PAGE, after=before)
     earlier = tx.cursor_after(TIMELINE, found[-1], "-at") if len(found) == PAGE else None
     numbers = _numbers(tx, actor, {item.lead_id for item in found if item.lead_id})
-    visible = [item for item in reversed(found) if item.lead_id is None or item.lead_id in numbers]
+    visible = [item for item in reversed(found) if is_readable(tx, actor, item)]
     return Talk(visible, numbers, earlier)
 
 
@@ -67,8 +68,7 @@ def item_of(tx: ReadTx, actor: Actor, lead_id: str, item_id: str) -> TimelineIte
     item = tx.get(TIMELINE, item_id)
     if item is None or not (item.lead_id == lead.id or (lead.person_id and item.person_id == lead.person_id)):
         raise Missing("Такой записи нет")
-    if item.lead_id and item.lead_id != lead.id:
-        get_lead(tx, actor, item.lead_id)
+    check_item(tx, actor, item)
     return item
 
 
