@@ -6,6 +6,7 @@ All differences are told at once. The records stand in one hub; calls that chang
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,12 @@ import pytest
 import pytest_asyncio
 
 from crm_core.changes import last_seq, tell
+from crm_core.rights import Action
 from tests.api.hub import ROLES, Answer, Caller, open_bench
 from tests.api.rights_table import ENTITIES, Case, Reader, granted, may_ever
 from tests.api.rights_world import HEADS, MATES, WORD, WORDS, World, furnish
+from tests.api.test_bad_input import RIGHT
+from web.api.routes import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -276,3 +280,24 @@ async def test_only_those_who_may_delete_contacts_erase_them(world: World) -> No
         answer = await world.callers[role].post(path, {"ground": "Заявление"})
         compare(wrong, reader, "erase", Case("contact"), may_ever(reader, "delete", "contact"), answer)
     settle(wrong, len(world.readers), len(ROLES))
+
+
+async def test_every_call_without_a_record_needs_the_right_that_its_route_names(world: World) -> None:
+    """Without it a call is refused, or a list has nothing in it; bodies may be found wrong first."""
+    wrong, number = [], 0
+    rights = world.bench.hub.settings.company.rights
+    for route in ROUTES:
+        named = re.findall(r"([a-z]+)\.([a-z]+)", route.rights)
+        if "{" in route.path or not named or route.accepts != "application/json":
+            continue
+        held = all if " и " in route.rights else any
+        for role in ROLES:
+            allowed = held(rights.granted([role], entity, Action(action)) for entity, action in named)
+            if allowed and route.method != "GET":
+                continue
+            answer = await world.callers[role](route.method, f"/api/v1{route.path}", RIGHT.get(route.path))
+            number += 1
+            empty = isinstance(answer.json, dict) and answer.json.get("items") == []
+            if answer.status == 403 if allowed else answer.status < 400 and not empty:
+                wrong.append(f"{role}: {route.method} {route.path} ({route.rights}): {answer.status}")
+    settle(wrong, number, 300)

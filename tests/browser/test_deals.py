@@ -212,3 +212,5 @@ async def test_new_deal_of_a_person_has_him_as_its_customer(office: Office, sit:
     await expect(page.locator("#deal").get_by_role("link", name="Сергей Воронин")).to_be_visible()
     deal = await the_deal(office)
     assert (deal.pipeline, deal.person_id is None) == ("service", False)
+    await page.locator("#deal").get_by_role("link", name="Сергей Воронин").click()
+    await expect(page.get_by_role("link", name="№ 1 Запасные части")).to_be_visible()

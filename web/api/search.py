@@ -49,4 +49,4 @@ def _search(tx: ReadTx, actor: Actor, company: Company, query: SearchQuery) -> S
     )
 
 
-ROUTES = (Route("GET", "/search", search, "Поиск по всему", "lead.read"),)
+ROUTES = (Route("GET", "/search", search, "Поиск по всему, что можно видеть", "—"),)

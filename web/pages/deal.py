@@ -80,7 +80,9 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
     """`Missing` or `Forbidden` as the core says."""
     deal = get_deal(tx, actor, deal_id)
     way = desk.company.pipeline(deal.pipeline)
-    target = next((each for each in way.stages if each.key == want and each.key != deal.stage), None)
+    target = next(
+        (each for each in way.stages if each.key == want and want != deal.stage and each.kind != "lost"), None
+    )
     roster = desk.roster(tx).users
     lead = tx.get(LEADS, deal.lead_id) if deal.lead_id else None
     return DealCard(

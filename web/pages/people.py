@@ -8,6 +8,7 @@ from aiohttp import web
 
 from crm_core.access import check
 from crm_core.actor import Actor
+from crm_core.deals import Deal, list_deals
 from crm_core.errors import Missing
 from crm_core.leads import Lead, list_leads
 from crm_core.people import Person, find_person
@@ -28,6 +29,7 @@ SHOWN = 50
 class Dossier:
     person: Person
     leads: list[Lead]
+    deals: list[Deal]
     tasks: list[Task]
     talk: Talk | None
     staff: dict[str, str]
@@ -52,6 +54,7 @@ def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
     return Dossier(
         person=person,
         leads=leads,
+        deals=list_deals(tx, actor, {"person_id": person.id}, limit=SHOWN),
         tasks=shown_tasks(actor, tx.find(TASKS, {"person_id": person.id, "open": True})),
         talk=talk(tx, actor, leads[0]) if leads else None,
         staff=staff(tx, desk),
