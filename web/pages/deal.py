@@ -30,12 +30,14 @@ from crm_core.rights import Action
 from crm_core.tasks import TASK_LINKS, TASKS, Task
 from crm_core.tasks import facts as task_facts
 from crm_core.timeline import TIMELINE, TimelineItem
+from crm_core.timeline_rights import is_readable
 from crm_core.users import User
 from distribution.desk import Desk
 from storage import AnyOf, Filter, ReadTx, Tx
 from web.api.input import YEARS
 from web.pages.actions import done, form_of, toast
 from web.pages.conversation import staff
+from web.pages.deal_documents import may_make
 from web.pages.deals import day_of, money_of, people_of
 from web.pages.render import Reader, page, part, reader, wants_part
 
@@ -68,6 +70,7 @@ class DealCard:
     staff: Mapping[str, str]
     tasks: list[Task]
     documents: list[Document]
+    may_make_documents: bool
     runs: list[RobotRun]
 
     @property
@@ -97,10 +100,11 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
         owner=next((user.name for user in roster if user.id == deal.owner_id), None),
         users=sorted(roster, key=lambda user: user.name),
         values=values_of(desk.company, deal),
-        items=_items(tx, deal),
+        items=_items(tx, actor, deal),
         staff=staff(tx, desk),
         tasks=_tasks(tx, actor, deal),
         documents=list_documents(tx, actor, {"deal_id": deal.id}, limit=FEW),
+        may_make_documents=may_make(actor),
         runs=runs_of_record(tx, actor, "deal", deal.id, FEW, None),
     )
 
@@ -123,11 +127,12 @@ def values_of(company: Company, deal: Deal) -> dict[str, str]:
     } | {rule.key: deal.fields.get(rule.key, "") for rule in company.deal_fields}
 
 
-def _items(tx: ReadTx, deal: Deal) -> list[TimelineItem]:
+def _items(tx: ReadTx, actor: Actor, deal: Deal) -> list[TimelineItem]:
     """The newest records of the deal and of the lead that it was made of, oldest first."""
     own: Filter = {"deal_id": deal.id}
     where = AnyOf((own, {"lead_id": deal.lead_id})) if deal.lead_id else own
-    return tx.find(TIMELINE, where, sort="-at", limit=SHOWN)[::-1]
+    found = tx.find(TIMELINE, where, sort="-at", limit=SHOWN)
+    return [item for item in reversed(found) if is_readable(tx, actor, item)]
 
 
 def _tasks(tx: ReadTx, actor: Actor, deal: Deal) -> list[Task]:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from web.pages import account, actions, convert, deal, deals, lists, ops, people, products, staff, task, uploads, work
+from web.pages import (
+    account,
+    actions,
+    convert,
+    deal,
+    deal_documents,
+    deals,
+    lists,
+    ops,
+    people,
+    products,
+    staff,
+    task,
+    uploads,
+    work,
+)
 from web.pages.queue import queue_part
 from web.pages.render import STATIC, set_up_templates
 
@@ -45,6 +60,8 @@ ROUTES = (
     web.post("/deals/{id}/field", deal.field),
     web.get("/deals/{id}/step", deal.step_part),
     web.post("/deals/{id}/step", deal.save_step),
+    web.get("/deals/{id}/document", deal_documents.document_part),
+    web.post("/deals/{id}/document", deal_documents.make),
     web.post("/outbox/{id}/retry", actions.retry_message),
     web.post("/outbox/{id}/cancel", actions.cancel_message),
     web.get("/tasks", lists.tasks_page),
