@@ -77,11 +77,11 @@ TIMELINE = Collection(
     TimelineItem,
     [
         Index("lead_id", "at"),
-        Index("deal_id", "at"),
+        Index("deal_id", "at", sparse=True),
         Index("person_id", "at"),
-        Index("task_id", "at"),
-        Index("message_id"),
-        Index("outbound_id"),
+        Index("task_id", "at", sparse=True),
+        Index("message_id", sparse=True),
+        Index("outbound_id", sparse=True),
     ],
 )
 

@@ -34,18 +34,20 @@ E = TypeVar("E", bound=Entity)
 
 
 class Index:
-    """An index over these fields in this order."""
+    """An index over these fields in this order. A `sparse` one leaves out the documents without its first field: it
+    costs them nothing, and serves the queries that name a value of that field."""
 
     unique = False
 
-    def __init__(self, *fields: str, where: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, *fields: str, where: Mapping[str, Any] | None = None, sparse: bool = False) -> None:
         self.fields = fields
         self.where = dict(where or {})
+        self.sparse = sparse
 
     @property
     def name(self) -> str:
         """Stable name, made of its fields and condition."""
-        condition = "".join(f"_if_{field}_{value}" for field, value in self.where.items())
+        condition = "".join(f"_if_{field}_{value}" for field, value in self.where.items()) + "_sparse" * self.sparse
         return ("u_" if self.unique else "i_") + "_".join(self.fields).replace(".", "__") + condition.lower()
 
 

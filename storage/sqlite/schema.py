@@ -158,10 +158,12 @@ def _create_index(collection: Collection[Any], index: Index) -> str:
     fields = [f'"{field}"' for field in index.fields]
     if not index.unique and "id" not in index.fields:
         fields.append('"id"')
-    condition = " AND ".join(f'"{field}" {_literal(value)}' for field, value in index.where.items())
+    conditions = [f'"{field}" {_literal(value)}' for field, value in index.where.items()]
+    if index.sparse:
+        conditions.append(f'"{index.fields[0]}" IS NOT NULL')
     kind = "UNIQUE INDEX" if index.unique else "INDEX"
     sql = f'CREATE {kind} "{collection.name}_{index.name}" ON "{collection.name}" ({", ".join(fields)})'
-    return f"{sql} WHERE {condition}" if condition else sql
+    return f"{sql} WHERE {' AND '.join(conditions)}" if conditions else sql
 
 
 def _literal(value: Any) -> str:

@@ -59,7 +59,10 @@ class Label(Entity, frozen=True, kw_only=True):
 
 LABELS = Collection("labels", Label, indexes=[Unique("key")])
 FIELDS = ("text", "number", "ratio", "price", "at", "flag", "order", "colour", "origin.channel", "tags.city")
-ITEMS = Collection("items", Item, indexes=[*(Index(field) for field in FIELDS), Index("flag", "number")])
+SPARSE = ("number", "origin.channel")
+ITEMS = Collection(
+    "items", Item, indexes=[*(Index(field, sparse=field in SPARSE) for field in FIELDS), Index("flag", "number")]
+)
 SEATS = Collection(
     "seats", Seat, indexes=[Unique("name"), Unique("person", "room", where={"open": True}), Index("room")]
 )

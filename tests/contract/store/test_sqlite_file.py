@@ -225,6 +225,8 @@ async def test_every_declared_index_is_used_by_its_query(store: Store) -> None:
             'SELECT _doc FROM items WHERE "text" = \'x\' ORDER BY "text" ASC, "id" ASC LIMIT 5',
             'SELECT _doc FROM items WHERE ("order", "id") < (5, \'x\') ORDER BY "order" DESC, "id" DESC LIMIT 5',
             'SELECT _doc FROM items WHERE "number" >= 5 AND "number" < 9 ORDER BY "number" ASC, "id" ASC',
+            'SELECT _doc FROM items WHERE "number" = 5 ORDER BY "number" ASC, "id" ASC LIMIT 5',
+            'SELECT _doc FROM items WHERE "origin.channel" IN (SELECT value FROM json_each(\'["a"]\'))',
             'SELECT _doc FROM items WHERE ("id" IN (SELECT value FROM json_each(\'["a"]\')))',
             'SELECT _doc FROM seats WHERE "person" = \'p\' AND "room" = \'r\' AND "open" = 1',
         ]
