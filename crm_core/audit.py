@@ -32,7 +32,7 @@ def record(
     """Add one entry. The hub's own steps are explained by decisions instead and leave no entry here."""
     if actor.is_system:
         return
-    tx.insert(
+    tx.append(
         AUDIT,
         AuditEntry(
             id=tx.new_id(),

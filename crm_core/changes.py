@@ -48,7 +48,7 @@ def tell(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Write one piece of news."""
-    tx.insert(
+    tx.append(
         CHANGES,
         Change(
             id=tx.new_id(),

@@ -48,7 +48,7 @@ def explain(
     candidates: tuple[Verdict, ...] = (),
 ) -> Decision:
     """Write the decision down."""
-    return tx.insert(
+    return tx.append(
         DECISIONS,
         Decision(
             id=tx.new_id(),

@@ -88,7 +88,7 @@ TIMELINE = Collection(
 
 def add(tx: Tx, item: TimelineItem, owners: tuple[str | None, ...] = ()) -> TimelineItem:
     """Put it on the timeline and tell the open pages."""
-    tx.insert(TIMELINE, item)
+    tx.append(TIMELINE, item)
     tell(
         tx,
         "timeline",

@@ -146,6 +146,12 @@ def next_pending(tx: ReadTx) -> datetime | None:
     return first.available_at if first else None
 
 
+def contacts_wait(tx: ReadTx) -> bool:
+    """Whether more has arrived than is handled by now."""
+    moment = next_pending(tx)
+    return moment is not None and moment <= tx.now
+
+
 def fail(tx: Tx, record_id: str, error: str) -> None:
     """Handling failed: try again after a pause that doubles, or give up into the quarantine."""
     record = tx.get(JOURNAL, record_id)

@@ -111,6 +111,11 @@ class Tx(ReadTx, Protocol):
         """Add a new document and return it as it will be read. `UniqueViolation` when its id or a unique key is taken;
         the transaction stays usable."""
 
+    def append(self, collection: Collection[E], entity: E) -> E:
+        """`insert` of one of many, for records that are written and rarely looked at in the same transaction: they are
+        written together, before the next look at the collection or at the end. A taken id or key fails the function
+        there, instead of here."""
+
     def insert_unknown(self, collection: Collection[E], entities: Sequence[E]) -> list[bool]:
         """Add those whose id is not taken yet, all in one go, and tell of each whether it was added: of equal ids the
         first wins. Raises as `insert` for another unique key."""
@@ -138,6 +143,9 @@ class Store(Protocol):
     async def write(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(tx, …)` in a transaction and return its result once that is durable. `StoreUnavailable` when the
         store cannot write now or is closed."""
+
+    async def write_background(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write` for work that nobody waits for at a screen or on a line: it lets the others go first."""
 
     async def read(self, fn: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn(tx, …)` on a consistent view; never waits for writers."""

@@ -14,6 +14,10 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("firstline", deadline=None)  # a busy machine is not a fault
+settings.load_profile("firstline")
 
 refused: list[str] = []
 

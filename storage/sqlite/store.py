@@ -28,7 +28,7 @@ from storage.port import Listener
 from storage.schema import Schema
 from storage.sqlite.schema import is_current, prepare
 from storage.sqlite.tx import SqliteReadTx
-from storage.sqlite.writer import BUSY, LONG_LOG, Writer, raisable
+from storage.sqlite.writer import BUSY, LONG_LOG, Lane, Writer, raisable
 
 T = TypeVar("T")
 READERS = 3
@@ -81,6 +81,10 @@ class SqliteStore:
     async def write(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         job = (lambda tx: fn(tx, *args, **kwargs)) if args or kwargs else fn
         result: T = await self._writer.submit(job)
+        return result
+
+    async def write_background(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        result: T = await self._writer.submit(lambda tx: fn(tx, *args, **kwargs), Lane.BACKGROUND)
         return result
 
     async def read(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -28,6 +28,7 @@ from storage.sqlite.compile import (
 from storage.sqlite.errors import FATAL, translate
 
 E = TypeVar("E", bound=Entity)
+R = TypeVar("R")
 
 MOST_ROWS = 32
 """Documents in one statement."""
@@ -67,7 +68,11 @@ class SqliteReadTx:
                 self.failure = failure
             raise failure from error
 
+    def _settle(self, collection: Collection[Any]) -> None:
+        """Before a look at the collection, and before a change of it."""
+
     def get(self, collection: Collection[E], id: str) -> E | None:
+        self._settle(collection)
         rows = self._rows(f'SELECT _doc FROM "{collection.name}" WHERE id = ?', (id,))
         return collection.decode(rows[0][0]) if rows else None
 
@@ -86,6 +91,7 @@ class SqliteReadTx:
         limit: int | None = None,
         after: str | None = None,
     ) -> list[E]:
+        self._settle(collection)
         sql, values = where_clause(collection, where)
         if after is not None:
             behind, more = after_clause(collection, sort, after)
@@ -117,6 +123,7 @@ class SqliteReadTx:
         limit: int,
         after: E | None = None,
     ) -> list[E]:
+        self._settle(collection)
         table, match = words_table(collection), words_match(beginnings, whole)
         if not match:
             return []
@@ -131,6 +138,7 @@ class SqliteReadTx:
         return [collection.decode(row[0]) for row in rows]
 
     def count(self, collection: Collection[E], where: Filter = {}, *, limit: int | None = None) -> int:  # noqa: B006
+        self._settle(collection)
         sql, values = where_clause(collection, where)
         query = f'SELECT COUNT(*) FROM "{collection.name}" WHERE {sql}'
         if limit is not None:
@@ -148,6 +156,7 @@ class SqliteReadTx:
     ) -> list[tuple[Any, ...]]:
         if not by and not measures:
             raise QueryError("an aggregate needs something to group by or to measure")
+        self._settle(collection)
         condition, values = where_clause(collection, where)
         groups = [group_clause(collection, field) for field in by]
         selected = groups + [measure_clause(collection, measure) for measure in measures]
@@ -168,7 +177,7 @@ class SqliteReadTx:
 class SqliteTx(SqliteReadTx):
     """Reads and writes; see `storage.port.Tx`. Lives inside a savepoint of the writer thread."""
 
-    __slots__ = ("_ids", "_shared", "numbers", "touched")
+    __slots__ = ("_appended", "_ids", "_shared", "numbers", "touched")
 
     def __init__(self, db: apsw.Connection, now: datetime, ids: IdSource, shared: dict[str, int]) -> None:
         super().__init__(db, now)
@@ -178,11 +187,38 @@ class SqliteTx(SqliteReadTx):
         self.numbers: dict[str, int] = {}
         """Counters that this function moved; nobody sees them when it fails."""
         self.touched: set[str] = set()
+        self._appended: dict[Collection[Any], list[list[Any]]] = {}
+        """Rows that are not in their tables yet."""
 
     def new_id(self, prefix: str = "") -> str:
         return prefix + self._ids.new(self.now)
 
+    def append(self, collection: Collection[E], entity: E) -> E:
+        if collection.words:
+            return self.insert(collection, entity)
+        self._require_usable()
+        stored, document, columns = collection.encode(entity)
+        self._appended.setdefault(collection, []).append([stored.id, stored.version, document, *columns])
+        self.touched.add(collection.name)
+        return stored
+
+    def finish(self) -> None:
+        """The function has ended well: write what it has appended."""
+        for collection in tuple(self._appended):
+            self._settle(collection)
+
+    def _settle(self, collection: Collection[Any]) -> None:
+        if not self._appended or (rows := self._appended.pop(collection, None)) is None:
+            return
+        for piece in pieces(rows):
+            sql = _insert_sql(collection.name, collection.columns, len(piece))
+            try:
+                self._rows(sql, [value for row in piece for value in row])
+            except apsw.ConstraintError as error:
+                raise violation(collection, error) from error
+
     def insert(self, collection: Collection[E], entity: E) -> E:
+        self._settle(collection)
         stored, document, columns = collection.encode(entity)
         values = [stored.id, stored.version, document, *columns]
         try:
@@ -194,6 +230,7 @@ class SqliteTx(SqliteReadTx):
         return stored
 
     def insert_unknown(self, collection: Collection[E], entities: Sequence[E]) -> list[bool]:
+        self._settle(collection)
         added: set[str] = set()
         for piece in pieces(entities):
             values: list[Any] = []
@@ -223,6 +260,7 @@ class SqliteTx(SqliteReadTx):
 
     def _write(self, collection: Collection[E], entity: E, places: tuple[int, ...]) -> E:
         """The document, and the columns at these places."""
+        self._settle(collection)
         stored, document, columns = collection.encode(msgspec.structs.replace(entity, version=entity.version + 1))
         values = [stored.version, document, *(columns[place] for place in places), entity.id, entity.version]
         try:
@@ -251,6 +289,7 @@ class SqliteTx(SqliteReadTx):
         return self._write(collection, changed, _columns_of(collection.columns, _differing(entity, changed, changes)))
 
     def delete(self, collection: Collection[E], entity: E) -> None:
+        self._settle(collection)
         if collection.words:
             rows = f'SELECT rowid FROM "{collection.name}" WHERE id = ? AND version = ?'
             sql = f'DELETE FROM "{words_table(collection)}" WHERE rowid IN ({rows})'
@@ -283,13 +322,13 @@ def _checked(limit: int) -> int:
     return limit
 
 
-def pieces(entities: Sequence[E]) -> Iterator[Sequence[E]]:
+def pieces(rows: Sequence[R]) -> Iterator[Sequence[R]]:
     """As few as possible of 32, 16, 8, 4, 2 and 1: so few statements are prepared once and used for ever."""
     start, size = 0, MOST_ROWS
-    while start < len(entities):
-        while size > len(entities) - start:
+    while start < len(rows):
+        while size > len(rows) - start:
             size //= 2
-        yield entities[start : start + size]
+        yield rows[start : start + size]
         start += size
 
 

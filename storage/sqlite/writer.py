@@ -3,9 +3,9 @@
     BEGIN IMMEDIATE; for each waiting function: SAVEPOINT, run, RELEASE (or ROLLBACK TO when it raised); COMMIT
 
 A power cut loses nothing that was answered, because nobody is answered before the commit; and the cost of flushing the
-disk is shared by all who wait. Functions run in the order of their arrival. A batch stops taking them after `SLICE`
-seconds, so that the first of a crowd is answered before the last has run. When the commit fails, every function of the
-batch fails with `StoreUnavailable`.
+disk is shared by all who wait. Functions run in the order of their arrival, those of the background behind the others.
+A batch stops taking them after `SLICE` seconds, so that the first of a crowd is answered before the last has run. When
+the commit fails, every function of the batch fails with `StoreUnavailable`.
 
 The log (WAL) is written back after the answers are out, never inside a commit. Readers that overlap without a gap keep
 the log from starting over; when it has grown too long the writer waits a moment for them to leave it.
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from enum import IntEnum
 from typing import Any
 
 import apsw
@@ -42,6 +44,14 @@ BUSY = 10_000
 """Milliseconds that a commit waits for another process (a guest) to finish its own."""
 
 log = structlog.get_logger("storage")
+
+
+class Lane(IntEnum):
+    """Who goes before whom."""
+
+    FRONT = 0
+    BACKGROUND = 1
+    END = 2
 
 
 class Job:
@@ -68,7 +78,8 @@ class Writer:
         self._clock = clock
         self._ids = ids
         self._committed = committed
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.PriorityQueue[tuple[Lane, int, Job | None]] = queue.PriorityQueue()
+        self._arrivals = itertools.count()
         self._thread = threading.Thread(target=self._run, name="firstline-writer", daemon=True)
         self._closed = False
         self._ended = False
@@ -79,12 +90,12 @@ class Writer:
         db.set_wal_hook(self._note_log)
         self._thread.start()
 
-    def submit(self, fn: Callable[[SqliteTx], Any]) -> asyncio.Future[Any]:
+    def submit(self, fn: Callable[[SqliteTx], Any], lane: Lane = Lane.FRONT) -> asyncio.Future[Any]:
         job = Job(fn, asyncio.get_running_loop())
         with self._door:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
-            self._jobs.put(job)
+            self._jobs.put((lane, next(self._arrivals), job))
         return job.future
 
     def close(self) -> None:
@@ -92,11 +103,11 @@ class Writer:
         with self._door:
             if not self._closed:
                 self._closed = True
-                self._jobs.put(None)
+                self._jobs.put((Lane.END, 0, None))
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended and (job := self._jobs.get()) is not None:
+        while not self._ended and (job := self._jobs.get()[2]) is not None:
             self._serve(job)
 
     def _serve(self, first: Job) -> None:
@@ -147,7 +158,7 @@ class Writer:
     def _next(self) -> Job | None:
         """Who waits now, if anybody does."""
         try:
-            job = self._jobs.get_nowait()
+            job = self._jobs.get_nowait()[2]
         except queue.Empty:
             return None
         self._ended = job is None
@@ -162,6 +173,7 @@ class Writer:
         tx = SqliteTx(db, self._clock(), self._ids, numbers)
         try:
             job.result = job.fn(tx)
+            tx.finish()
         except BaseException as error:  # also SystemExit: a function ends itself, never the writer
             job.error = raisable(error)
         tx.over = True

@@ -23,6 +23,18 @@ async def test_functions_of_one_caller_run_in_their_order(store: Store) -> None:
     assert numbers == list(range(1, 601))
 
 
+async def test_the_background_lets_the_others_go_first(store: Store, gate: Gate) -> None:
+    done: list[str] = []
+    first = asyncio.create_task(store.write(gate))
+    await gate.entered()
+    behind = [asyncio.create_task(store.write_background(lambda tx, n=n: done.append(f"back {n}"))) for n in range(2)]
+    front = [asyncio.create_task(store.write(lambda tx, n=n: done.append(f"front {n}"))) for n in range(2)]
+    await asyncio.sleep(0)  # all of them have handed in
+    gate.open()
+    await soon(asyncio.gather(first, *behind, *front))
+    assert done == ["front 0", "front 1", "back 0", "back 1"]
+
+
 async def test_many_writers_lose_no_update(store: Store) -> None:
     await store.write(add_item, "sum", number=0)
 

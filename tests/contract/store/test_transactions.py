@@ -114,6 +114,33 @@ async def test_unknown_documents_with_a_taken_key_are_refused_together(store: St
     assert [seat.id for seat in await store.read(lambda tx: tx.find(SEATS))] == ["a"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 70])
+async def test_what_is_appended_is_seen_at_once_and_kept(engine: Engine, store: Store, count: int) -> None:
+    def work(tx: Tx) -> tuple[int, Item | None, list[str]]:
+        for number in range(count):
+            tx.append(ITEMS, Item(id=f"a{number:02}", text="new", number=number))
+        seen = tx.count(ITEMS, {"text": "new"}), tx.get(ITEMS, "a00")
+        tx.append(ITEMS, Item(id="b", text="last"))
+        tx.update(ITEMS, tx.append(ITEMS, Item(id="c", text="draft")), text="last")
+        return *seen, [item.id for item in tx.find(ITEMS, {"text": "last"})]
+
+    found, first, last = await store.write(work)
+    assert (found, first and first.number, last) == (count, 0, ["b", "c"])
+    store = await engine.reopen(store)
+    assert await store.read(lambda tx: tx.count(ITEMS)) == count + 2
+
+
+async def test_an_appended_document_with_a_taken_id_undoes_its_function_alone(store: Store) -> None:
+    def work(tx: Tx, number: int) -> None:
+        add_item(tx, f"item{number}")
+        tx.append(ITEMS, Item(id=f"more{number % 3}"))
+
+    answers = await asyncio.gather(*(store.write(work, n) for n in range(6)), return_exceptions=True)
+    assert [isinstance(answer, UniqueViolation) for answer in answers] == [False] * 3 + [True] * 3
+    kept = {item.id for item in await store.read(lambda tx: tx.find(ITEMS))}
+    assert kept == {"item0", "item1", "item2", "more0", "more1", "more2"}
+
+
 async def test_nothing_unknown_is_nothing_to_do(store: Store) -> None:
     assert await store.write(lambda tx: tx.insert_unknown(SEATS, [])) == []
 
