@@ -147,8 +147,9 @@ class ExchangeDoor(Protocol):
     async def fail(self, session: str, error: str) -> SessionInfo:
         """The session went wrong outside of an import."""
 
-    async def orders(self, session: str) -> list[Order]:
-        """What the other side has not confirmed yet; noted as given out in this session."""
+    async def orders(self, session: str, stages: Sequence[str]) -> list[Order]:
+        """Deals at these stages (`pipeline/stage`), as far as the other side has not confirmed them yet; noted as given
+        out in this session."""
 
     async def confirm(self, session: str) -> int:
         """The other side has what this session gave out; the number of orders."""

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _known_timezone(timezone: str) -> str:
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"неизвестный часовой пояс «{timezone}»: нужен вид Europe/Moscow") from error
+    return timezone
+
+
+Timezone = Annotated[str, AfterValidator(_known_timezone)]
+"""Name of a zone in the tz database."""
 
 
 class ConnectorSettings(BaseModel):

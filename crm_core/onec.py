@@ -185,24 +185,25 @@ def session(tx: ReadTx, connector: str, token: str) -> Exchange | None:
     return found
 
 
-def add_part(tx: Tx, exchange_id: str, name: str, part: Part) -> ExchangeFile:
-    """A piece of an upload, in its order. The same piece twice in a row is a redelivery. A file that was imported
-    begins anew. `Conflict` while it is being imported."""
+def add_part(tx: Tx, exchange_id: str, name: str, part: Part) -> tuple[ExchangeFile, list[str]]:
+    """A piece of an upload, in its order, and the blobs that nobody needs any more. The same piece twice in a row is a
+    redelivery. A file that was imported begins anew. `Conflict` while it is being imported."""
     exchange = tx.require(EXCHANGES, exchange_id)
     tx.update(EXCHANGES, exchange, touched_at=tx.now, has_files=True)
     file = tx.get(FILES, file_id(exchange_id, name))
     if file is None:
-        return tx.insert(FILES, _new_file(exchange, name, parts=(part,)))
+        return tx.insert(FILES, _new_file(exchange, name, parts=(part,))), []
     if file.state == "importing":
         raise Conflict(f"Файл {name} сейчас загружается в базу: дождитесь конца и начните обмен заново")
     if file.state != "receiving":
         for member in files_of(tx, exchange_id):
             if member.archive == name:
                 tx.delete(FILES, member)
-        return tx.replace(FILES, msgspec.structs.replace(file, **_fresh((part,))))
+        anew = tx.replace(FILES, msgspec.structs.replace(file, **_fresh((part,))))
+        return anew, [each.blob for each in file.parts]
     if file.parts and file.parts[-1].digest == part.digest:
-        return file
-    return tx.update(FILES, file, parts=(*file.parts, part))
+        return file, [part.blob]
+    return tx.update(FILES, file, parts=(*file.parts, part)), []
 
 
 def file_id(exchange_id: str, name: str) -> str:

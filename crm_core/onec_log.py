@@ -9,6 +9,7 @@ from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.errors import Missing
 from crm_core.onec import ERRORS, EXCHANGES, FILES, Exchange, OnecError, files_of
+from crm_core.onec_orders import OUTGOING, OutgoingOrder
 from crm_core.rights import Action
 from storage import Lt, ReadTx, Tx
 
@@ -43,6 +44,14 @@ def tidy(tx: Tx, limit: int = 20) -> list[str]:
 
 def last_exchange(tx: ReadTx, connector: str) -> Exchange | None:
     return tx.first(EXCHANGES, {"connector": connector}, sort="-started_at")
+
+
+def list_orders(
+    tx: ReadTx, actor: Actor, where: dict[str, Any], *, limit: int = 50, after: str | None = None
+) -> list[OutgoingOrder]:
+    """Orders for 1C, those queued last first."""
+    check(actor, "connector", Action.READ)
+    return tx.find(OUTGOING, where, sort="-queued_at", limit=limit, after=after)
 
 
 def list_exchanges(

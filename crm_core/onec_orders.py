@@ -17,7 +17,7 @@ import msgspec
 from crm_core import audit
 from crm_core.actor import Actor
 from crm_core.errors import Invalid
-from crm_core.onec import OnecItem
+from crm_core.onec import EXCHANGES, OnecItem
 from storage import Collection, Entity, Gte, Index, ReadTx, Tx, Unique
 
 MAX_NUMBER = 100
@@ -72,6 +72,8 @@ class OutgoingOrder(Entity, frozen=True, kw_only=True):
     """In 1C, in its words."""
     onec_number: str | None = None
     onec_id: str | None = None
+    marked_paid: str | None = None
+    """Day that a payment of this order wrote onto its deal."""
 
 
 OUTGOING = Collection(
@@ -80,6 +82,7 @@ OUTGOING = Collection(
     [
         Unique("connector", "number"),
         Index("connector", "queued_at", where={"pending": True}),
+        Index("queued_at"),
         Index("deal_number"),
         Index("connector", "onec_id"),
     ],
@@ -145,6 +148,31 @@ def orders_to_send(
     return tx.find(OUTGOING, where, sort="queued_at", limit=limit)
 
 
+def withdraw_order(tx: Tx, connector: str, number: str) -> None:
+    """1C need not fetch it any more; one that it has fetched is cancelled there, by people."""
+    order = tx.first(OUTGOING, {"connector": connector, "number": number})
+    if order is not None and order.pending and order.sent_at is None:
+        tx.delete(OUTGOING, order)
+
+
+def hand_out(tx: Tx, connector: str, session: str) -> list[OutgoingOrder]:
+    """Orders for 1C, noted in the session so that its confirmation means exactly these."""
+    orders = orders_to_send(tx, connector)
+    exchange = tx.require(EXCHANGES, session)
+    handed = {order.id: order.revision for order in orders}
+    tx.update(EXCHANGES, exchange, handed=handed, touched_at=tx.now)
+    return orders
+
+
+def confirm(tx: Tx, session: str) -> int:
+    """1C has the orders of this session; twice is once."""
+    exchange = tx.require(EXCHANGES, session)
+    done = mark_sent(tx, exchange.handed)
+    state = exchange.state if exchange.state in ("failed", "importing") else "done"
+    tx.update(EXCHANGES, exchange, handed={}, sent=exchange.sent + done, state=state, touched_at=tx.now)
+    return done
+
+
 def mark_sent(tx: Tx, handed: Mapping[str, int]) -> int:
     """1C confirmed these orders, id → revision that it was given; one that was changed meanwhile is sent again.
     How many are done."""
@@ -168,11 +196,6 @@ def find_order(tx: ReadTx, connector: str, *keys: str) -> OutgoingOrder | None:
             if found is not None:
                 return found
     return None
-
-
-def orders_of(tx: ReadTx, deal_number: str) -> list[OutgoingOrder]:
-    """Every order that was made for this deal."""
-    return tx.find(OUTGOING, {"deal_number": deal_number})
 
 
 def on_order(tx: Tx, item: OnecItem) -> None:

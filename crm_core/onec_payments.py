@@ -22,8 +22,7 @@ class Payment(Entity, frozen=True, kw_only=True):
     order_ref: str = ""
     """The order as the payment names it: our id or number, or 1C's."""
     deal_number: str | None = None
-    """Of the order it pays; where no deal queued that order, its number, or what the payment calls it. None when the
-    payment names no order."""
+    """Of the order it pays; None when no deal of ours made that order."""
     amount: Decimal
     """Negative for money that was given back."""
     currency: str = "RUB"
@@ -90,12 +89,9 @@ def on_payment(tx: Tx, item: OnecItem) -> None:
 
 
 def _deal_of(tx: ReadTx, connector: str, order_ref: str, order_number: str) -> str | None:
-    order = find_order(tx, connector, order_ref, order_number)
-    if order is not None:
-        return order.deal_number
     told = find_item(tx, connector, "order", order_ref) if order_ref else None
-    number = told.data.get("number") if told is not None else order_number
-    return number or order_ref or None
+    order = find_order(tx, connector, order_ref, order_number, told.data.get("number", "") if told else "")
+    return order.deal_number if order else None
 
 
 def on_order_of_payment(tx: Tx, item: OnecItem) -> None:

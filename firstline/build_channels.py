@@ -81,9 +81,20 @@ def read_connectors(draft: Draft, company: CompanySection) -> dict[str, Connecto
         if settings is not None:
             refers(draft, ("connectors", name, "queue"), "очереди", [settings.queue], draft.table("queues"))
             refers(draft, ("connectors", name, "calendar"), "календаря", [settings.calendar], draft.table("workhours"))
+            stages = getattr(settings, "order_stages", ())
+            refers(draft, ("connectors", name, "order_stages"), "этапа", stages, _stages(draft))
             connectors[name] = settings
     _check_endpoints(draft, connectors)
     return connectors
+
+
+def _stages(draft: Draft) -> list[str]:
+    """Every stage of a deal, as `pipeline/stage`."""
+    return [
+        f"{name}/{stage.get('key')}"
+        for name, pipeline in draft.table("pipelines").items()
+        for stage in pipeline.get("stages", ())
+    ]
 
 
 def _check_endpoints(draft: Draft, connectors: Mapping[str, ConnectorSettings]) -> None:

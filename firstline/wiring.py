@@ -24,7 +24,6 @@ from connectors.registry import REGISTRY
 from connectors.supervisor import Supervisor
 from crm_core.changes import prune
 from crm_core.company import Company
-from crm_core.onec import compose
 from crm_core.searchable import KINDS
 from distribution.desk import Desk
 from firstline.alerts import delivery
@@ -32,13 +31,12 @@ from firstline.build_company import with_capabilities
 from firstline.schema import SCHEMA
 from firstline.settings import Settings
 from firstline.version import program_version
-from router import onec_core
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.erasure import Eraser
 from router.indexer import Indexer
 from router.intake import Intake
-from router.onec import OWN, Exchange
+from router.onec import Exchange
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ImportWorker
 from router.watch import Watch
@@ -132,7 +130,7 @@ def make_supervisor(
 ) -> Supervisor:
     """The supervisor with every connector in it, not yet started."""
     supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
-    supervisor.exchanges = partial(Exchange, store, handlers=compose(OWN, onec_core.handlers(company)))
+    supervisor.exchanges = partial(Exchange, store, company)
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor

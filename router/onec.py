@@ -9,25 +9,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 
+from connectors import cursors
 from connectors.contract import NotReady
 from connectors.exchange import Buyer, ExchangeItem, Line, Order, Refused, SessionInfo, StoredFile, StoredPart
-from crm_core import onec, onec_log, onec_orders, onec_payments
+from crm_core import onec, onec_catalogue, onec_deals, onec_log, onec_orders, onec_payments
+from crm_core.company import Company
 from crm_core.errors import CoreError
 from storage import ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("onec")
 
-OWN: onec.Handlers = onec.compose(
-    {"order": onec_orders.on_order, "payment": onec_payments.on_payment},
-    {"order": onec_payments.on_order_of_payment},
-)
-"""What the exchange itself does with what 1C tells; others add their own with `compose`."""
+DEALS_SEEN = "deals"
+"""Cursor of a connector: until when the changes of deals are queued as orders."""
+
+
+def handlers(company: Company) -> onec.Handlers:
+    """What the core does with what 1C tells."""
+    return onec.compose(
+        {"order": onec_orders.on_order, "payment": onec_payments.on_payment},
+        {"order": onec_payments.on_order_of_payment, "payment": _for(company, onec_deals.on_payment)},
+        {"order": _for(company, onec_deals.on_order), "category": onec_catalogue.on_category},
+        {"product": _for(company, onec_catalogue.on_product), "price": _for(company, onec_catalogue.on_price)},
+    )
+
+
+def _for(company: Company, handler: Callable[[Tx, Company, onec.OnecItem], None]) -> onec.Handler:
+    return lambda tx, item: handler(tx, company, item)
+
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -35,10 +51,11 @@ T = TypeVar("T")
 class Exchange:
     """The door for one connector; see `connectors.exchange.ExchangeDoor`."""
 
-    def __init__(self, store: Store, connector: str, handlers: onec.Handlers = OWN) -> None:
+    def __init__(self, store: Store, company: Company, connector: str) -> None:
         self._store = store
+        self._company = company
         self._connector = connector
-        self._handlers = handlers
+        self.handlers = handlers(company)
 
     async def begin(self, kind: str, token: str) -> SessionInfo:
         return _info(await self._write(onec.begin, self._connector, kind, token))
@@ -54,7 +71,9 @@ class Exchange:
     async def add_part(self, session: str, name: str, part: StoredPart) -> StoredFile:
         own = onec.Part(blob=part.blob, size=part.size, digest=part.digest)
         with _refusals():
-            return _file(await self._write(onec.add_part, session, name, own))
+            file, dropped = await self._write(onec.add_part, session, name, own)
+        await self._remove(dropped)
+        return _file(file)
 
     async def files(self, session: str) -> list[StoredFile]:
         return _with_archives(await self._store.read(onec.files_of, session))
@@ -75,7 +94,7 @@ class Exchange:
     async def take(self, file: StoredFile, start: int, items: Sequence[ExchangeItem]) -> StoredFile:
         own = [_item(each) for each in items]
         try:
-            taken = await self._write(onec.take, file.id, start, own, self._handlers)
+            taken = await self._write(onec.take, file.id, start, own, self.handlers)
         except NotReady:
             raise
         except Exception:
@@ -85,7 +104,7 @@ class Exchange:
     async def _one_by_one(self, file_id: str, start: int, items: Sequence[onec.Item]) -> onec.ExchangeFile:
         for position, item in enumerate(items, start):
             try:
-                await self._write(onec.take, file_id, position, [item], self._handlers)
+                await self._write(onec.take, file_id, position, [item], self.handlers)
             except NotReady:
                 raise
             except Exception as error:
@@ -98,14 +117,18 @@ class Exchange:
     async def fail(self, session: str, error: str) -> SessionInfo:
         return _info(await self._write(onec.fail_exchange, session, error))
 
-    async def orders(self, session: str) -> list[Order]:
-        return [_order(each) for each in await self._write(hand_out, self._connector, session)]
+    async def orders(self, session: str, stages: Sequence[str]) -> list[Order]:
+        while await self._write(_collect, self._company, self._connector, tuple(stages)):
+            pass
+        return [_order(each) for each in await self._write(onec_orders.hand_out, self._connector, session)]
 
     async def confirm(self, session: str) -> int:
-        return await self._write(confirm, session)
+        return await self._write(onec_orders.confirm, session)
 
     async def tidy(self) -> None:
-        blobs = await self._write(onec_log.tidy)
+        await self._remove(await self._write(onec_log.tidy))
+
+    async def _remove(self, blobs: Sequence[str]) -> None:
         if blobs:
             await asyncio.to_thread(_unlink, [Path(self._store.blobs.path(blob)) for blob in blobs])
 
@@ -125,22 +148,16 @@ def _refusals() -> Iterator[None]:
         raise Refused(str(error)) from error
 
 
-def hand_out(tx: Tx, connector: str, session: str) -> list[onec_orders.OutgoingOrder]:
-    """Orders for 1C, noted in the session so that its confirmation means exactly these."""
-    orders = onec_orders.orders_to_send(tx, connector)
-    exchange = tx.require(onec.EXCHANGES, session)
-    handed = {order.id: order.revision for order in orders}
-    tx.update(onec.EXCHANGES, exchange, handed=handed, touched_at=tx.now)
-    return orders
-
-
-def confirm(tx: Tx, session: str) -> int:
-    """1C has the orders of this session; twice is once."""
-    exchange = tx.require(onec.EXCHANGES, session)
-    done = onec_orders.mark_sent(tx, exchange.handed)
-    state = exchange.state if exchange.state in ("failed", "importing") else "done"
-    tx.update(onec.EXCHANGES, exchange, handed={}, sent=exchange.sent + done, state=state, touched_at=tx.now)
-    return done
+def _collect(tx: Tx, company: Company, connector: str, stages: tuple[str, ...]) -> bool:
+    """Whether there are more deals to look at."""
+    if not stages:
+        return False
+    told = cursors.load(tx, connector, DEALS_SEEN) or {}
+    since = datetime.fromisoformat(told["until"]) if told.get("stages") == list(stages) else None
+    until, more = onec_deals.collect(tx, company, connector, stages, since)
+    if until is not None:
+        cursors.save(tx, connector, DEALS_SEEN, {"until": until.isoformat(), "stages": list(stages)})
+    return more
 
 
 def _unlink(paths: list[Path]) -> None:

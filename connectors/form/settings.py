@@ -10,11 +10,11 @@ import re
 from functools import cached_property
 from typing import Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from connectors.settings import ConnectorSettings
+from connectors.settings import ConnectorSettings, Timezone
 
 RATE = re.compile(r"([1-9]\d{0,5})/(s|min|hour)")
 _SECONDS = {"s": 1.0, "min": 60.0, "hour": 3600.0}
@@ -96,7 +96,7 @@ class FormSettings(ConnectorSettings):
     max_fields: int = Field(default=64, ge=8, le=500)
     max_files: int = Field(default=5, ge=0, le=20)
     max_file_mb: int = Field(default=10, ge=1, le=50)
-    timezone: str = "Europe/Moscow"
+    timezone: Timezone = "Europe/Moscow"
     """In which the next opening is named to the visitor."""
     language: Literal["auto", "ru", "en"] = "auto"
     """`auto`: by the visitor's browser, Russian when it does not say."""
@@ -123,15 +123,6 @@ class FormSettings(ConnectorSettings):
         if redirect is not None and origin_of(redirect) is None:
             raise ValueError("нужен полный адрес страницы: https://shop.example/thanks")
         return redirect
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"неизвестный часовой пояс «{timezone}»: нужен вид Europe/Moscow") from error
-        return timezone
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -28,6 +28,8 @@ from connectors.onec.settings import OnecSettings
 from connectors.onec.uploads import NONCE, BadUpload, Joined, is_archive, is_picture, is_whole, members, safe_name
 from storage.errors import StoreUnavailable
 
+TIDY_EVERY = 600.0
+"""Seconds."""
 WAIT = 20.0
 """Seconds that 1C waits for an import before it is told `progress` and asks again."""
 SLACK = 1 << 16
@@ -72,8 +74,9 @@ class OnecConnector:
             self._report(context, last)
             for file in await door.unfinished():
                 self._start(context, file)
-            await door.tidy()
-            await asyncio.Event().wait()
+            while True:
+                await door.tidy()
+                await asyncio.sleep(TIDY_EVERY)
         except StoreUnavailable as error:
             raise NotReady("хранилище не отвечает") from error
         finally:
@@ -266,7 +269,7 @@ class OnecConnector:
         return info
 
     async def _query(self, context: ConnectorContext, session: SessionInfo, request: HttpRequest) -> HttpReply:
-        orders = await door_of(context).orders(session.id)
+        orders = await door_of(context).orders(session.id, self.settings.order_stages)
         body = await asyncio.to_thread(render, orders, self.settings, context.now())
         return HttpReply(body=body, content_type=f"text/xml; charset={self.settings.encoding}")
 

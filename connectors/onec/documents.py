@@ -18,6 +18,7 @@ from connectors.onec.values import (
     Unreadable,
     child,
     children,
+    currency,
     flag,
     is_deleted,
     moment,
@@ -75,12 +76,6 @@ def _common(element: Element, told: dict[str, str], zone: ZoneInfo) -> dict[str,
         "deleted": is_deleted(element),
         "requisites": {key[:200]: value[:1000] for key, value in list(told.items())[:100]},
     }
-
-
-def currency(written: str) -> str:
-    """ISO 4217; 1C has long called the ruble `руб` or by its number."""
-    name = written.strip().rstrip(".").upper()
-    return "RUB" if name in ("", "РУБ", "RUR", "643", "810", "₽") else name[:10]
 
 
 def _order(element: Element, told: dict[str, str], common: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from connectors.onec.values import (
     Unreadable,
     child,
     children,
+    currency,
     flag,
     is_deleted,
     local,
@@ -50,7 +51,7 @@ class Reading:
         self.zone = zone
         self.price_type = price_type.casefold() if price_type else None
         self.price_types: dict[str, tuple[str, str]] = {}
-        """Ид → name and currency."""
+        """Ид → name and currency (ISO 4217)."""
         self.is_checked = False
         """No document type hid behind a long comment."""
 
@@ -201,12 +202,12 @@ def _unit(unit: Element | None) -> dict[str, str]:
 
 
 def _price_type(element: Element, reading: Reading) -> Iterator[ExchangeItem]:
-    id, name, currency = _id(element), text(element, "Наименование"), text(element, "Валюта")
-    reading.price_types[id] = (name, currency)
+    id, name, told = _id(element), text(element, "Наименование"), currency(text(element, "Валюта"))
+    reading.price_types[id] = (name, told)
     tax = child(element, "Налог")
     includes = flag(text(tax, "УчтеноВСумме")) if tax is not None else None
     yield ExchangeItem(
-        kind="price_type", external_id=id, data={"name": name, "currency": currency, "includes_vat": includes}
+        kind="price_type", external_id=id, data={"name": name, "currency": told, "includes_vat": includes}
     )
 
 
@@ -239,7 +240,7 @@ def _offer(element: Element, reading: Reading) -> Iterator[ExchangeItem]:
 
 def _price(element: Element, reading: Reading) -> dict[str, str]:
     type_id = text(element, "ИдТипаЦены")
-    name, currency = reading.price_types.get(type_id, ("", ""))
+    name, told = reading.price_types.get(type_id, ("", ""))
     price = number(text(element, "ЦенаЗаЕдиницу"), "ЦенаЗаЕдиницу")
     if not price:
         raise Unreadable("Цена без ЦенаЗаЕдиницу: проверьте цены в 1С")
@@ -247,7 +248,7 @@ def _price(element: Element, reading: Reading) -> dict[str, str]:
         "type": type_id,
         "type_name": name,
         "price": price,
-        "currency": text(element, "Валюта") or currency,
+        "currency": currency(text(element, "Валюта") or told),
         "unit": text(element, "Единица"),
         "ratio": number(text(element, "Коэффициент"), "Коэффициент") or "1",
     }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from connectors.settings import ConnectorSettings
+from connectors.settings import ConnectorSettings, Timezone
 
 
 class OnecSettings(ConnectorSettings):
@@ -20,6 +20,8 @@ class OnecSettings(ConnectorSettings):
     password: str = Field(min_length=8, max_length=200)
     price_type: str | None = Field(default=None, max_length=200)
     """Name or Ид of the price that products are sold at; None: the first one that an offer has."""
+    order_stages: tuple[Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")], ...] = ()
+    """Stages, as `pipeline/stage`, at which a deal is an order that 1C fetches. None: no deal is."""
     encoding: Literal["utf-8", "windows-1251"] = "utf-8"
     """Of answers and of orders; what 1C sends says its encoding itself."""
     schema_version: str = Field(default="2.05", pattern=r"^2\.(0[3-9]|10)$")
@@ -30,7 +32,7 @@ class OnecSettings(ConnectorSettings):
     """1C sends files in pieces of this size; a piece must arrive within 15 seconds."""
     max_upload_mb: int = Field(default=1024, ge=1, le=8192)
     """What one session may upload, and what one file may be once it is unpacked."""
-    timezone: str = "Europe/Moscow"
+    timezone: Timezone = "Europe/Moscow"
     """In which 1C writes date and time."""
 
     @field_validator("username")
@@ -39,15 +41,6 @@ class OnecSettings(ConnectorSettings):
         if ":" in username:
             raise ValueError("в имени не может быть двоеточия: HTTP Basic отделяет им пароль")
         return username
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, timezone: str) -> str:
-        try:
-            ZoneInfo(timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"неизвестный часовой пояс «{timezone}»: нужен вид Europe/Moscow") from error
-        return timezone
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -69,6 +69,17 @@ def number(value: str, what: str) -> str:
     return format(found, "f")
 
 
+CURRENCIES = {"": "RUB", "РУБ": "RUB", "RUR": "RUB", "₽": "RUB", "643": "RUB", "810": "RUB"} | {
+    "840": "USD", "978": "EUR", "156": "CNY", "933": "BYN", "398": "KZT", "ТЕНГЕ": "KZT",
+}  # fmt: skip
+
+
+def currency(written: str) -> str:
+    """ISO 4217; 1C names currencies by their codes, by their numbers, and the rouble by «руб»."""
+    name = written.strip().rstrip(".").upper()
+    return CURRENCIES.get(name, name[:10])
+
+
 def flag(value: str) -> bool:
     return value.strip().lower() in TRUE
 

@@ -47,6 +47,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("POST", "/product-categories", {"name": "Станки"}, frozenset({"admin", "head_equipment"})),
     ("GET", "/connectors", None, ON_DUTY | {"deputy"}),
     ("GET", "/onec/exchanges", None, ON_DUTY | {"deputy"}),
+    ("GET", "/onec/orders", None, ON_DUTY | {"deputy"}),
     ("GET", "/journal", None, ON_DUTY),
     ("GET", "/quarantine", None, ON_DUTY),
     ("GET", "/outbox", None, ON_DUTY),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from crm_core.actor import Actor
 from crm_core.onec import ERRORS, EXCHANGES, Exchange, OnecError
-from crm_core.onec_log import get_exchange, list_errors, list_exchanges
+from crm_core.onec_log import get_exchange, list_errors, list_exchanges, list_orders
+from crm_core.onec_orders import OUTGOING, OutgoingOrder
 from storage import ReadTx
 from web.api.call import Call, Out, Page, Route, page_of
 from web.api.input import Id, ListQuery
@@ -76,7 +78,45 @@ def _errors(tx: ReadTx, actor: Actor, exchange_id: str, query: ListQuery) -> Pag
     return page_of(tx, ERRORS, rows, query.limit, "at", show_error)
 
 
+class OrderOut(Out, frozen=True, kw_only=True):
+    id: str
+    connector: str
+    number: str
+    """On the site, as 1C calls it."""
+    deal_number: str
+    amount: Decimal
+    currency: str
+    pending: bool
+    """1C has not fetched it yet, or not what has changed since."""
+    queued_at: datetime
+    sent_at: datetime | None
+    """When 1C confirmed it."""
+    status: str | None
+    """In 1C, in its words."""
+    onec_number: str | None
+
+
+class OrderQuery(ListQuery, frozen=True, kw_only=True):
+    deal_number: Id | None = None
+
+
+def show_order(row: OutgoingOrder) -> OrderOut:
+    return OrderOut(**{name: getattr(row, name) for name in OrderOut.__struct_fields__})
+
+
+async def orders(call: Call[OrderQuery, None]) -> Page[OrderOut]:
+    """Those queued last first."""
+    return await call.read(_orders, call.query)
+
+
+def _orders(tx: ReadTx, actor: Actor, query: OrderQuery) -> Page[OrderOut]:
+    where = {"deal_number": query.deal_number} if query.deal_number else {}
+    rows = list_orders(tx, actor, where, limit=query.limit + 1, after=query.cursor)
+    return page_of(tx, OUTGOING, rows, query.limit, "-queued_at", show_order)
+
+
 ROUTES = (
+    Route("GET", "/onec/orders", orders, "Сделки, которые ушли в 1С заказами или ждут её", "connector.read"),
     Route("GET", "/onec/exchanges", list_, "Обмены с 1С: сколько принято, изменилось, с ошибками", "connector.read"),
     Route("GET", "/onec/exchanges/{id}", read, "Обмен с 1С", "connector.read"),
     Route("GET", "/onec/exchanges/{id}/errors", errors, "Что из обмена не удалось применить", "connector.read"),

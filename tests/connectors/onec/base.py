@@ -34,6 +34,7 @@ type = "onec"
 username = "{LOGIN}"
 password = "{PASSWORD}"
 price_type = "Розничная"
+order_stages = ["equipment/contract"]
 file_limit_kb = FILE_LIMIT
 max_upload_mb = MAX_UPLOAD
 

@@ -9,7 +9,7 @@ import pytest
 
 from crm_core.errors import Invalid
 from crm_core.onec import ITEMS, OnecItem, compose, find_item
-from router.onec import OWN, Exchange
+from router.onec import Exchange
 from storage import Tx
 from tests.connectors.onec.base import DATA, Base, packed
 
@@ -163,7 +163,9 @@ async def test_an_item_that_a_handler_refuses_holds_up_nobody_and_is_tried_again
         if item.external_id == "p-150" and refuse[0]:
             raise Invalid({"sku": "Такой артикул уже есть"})
 
-    base.hub.supervisor.exchanges = lambda name: Exchange(base.hub.store, name, compose(OWN, {"product": handler}))
+    door = Exchange(base.hub.store, base.hub.settings.company, "1c")
+    door.handlers = compose(door.handlers, {"product": handler})
+    base.hub.supervisor.exchanges = lambda name: door
     content = catalogue(*(product(number) for number in range(300)))
     await base.begin()
     assert await base.send("import.xml", content) == "success"
