@@ -6,10 +6,8 @@ one is noted with its reason and the rest goes through.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -105,9 +103,11 @@ class Exchange:
         return await self._write(confirm, session)
 
     async def tidy(self) -> None:
-        blobs = await self._write(onec_log.tidy)
-        if blobs:
-            await asyncio.to_thread(_unlink, [Path(self._store.blobs.path(blob)) for blob in blobs])
+        if self._store.blobs.is_held():
+            return  # a session of 1C does not wait for a backup; the next one tidies up
+        before = await self._store.read(lambda tx: tx.now) - onec_log.KEEP_FILES
+        for blob in await self._write(onec_log.tidy):
+            await self._store.blobs.remove(blob, before)
 
     async def _write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -141,12 +141,6 @@ def confirm(tx: Tx, session: str) -> int:
     state = exchange.state if exchange.state in ("failed", "importing") else "done"
     tx.update(onec.EXCHANGES, exchange, handed={}, sent=exchange.sent + done, state=state, touched_at=tx.now)
     return done
-
-
-def _unlink(paths: list[Path]) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 def _file_row(tx: ReadTx, file_id: str) -> onec.ExchangeFile:
