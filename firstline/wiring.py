@@ -36,6 +36,7 @@ from router import onec_core
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.erasure import Eraser
+from router.erasure_reach import Kept
 from router.indexer import Indexer
 from router.intake import Intake
 from router.onec import OWN, Exchange
@@ -139,8 +140,10 @@ def make_supervisor(
 
 
 def make_eraser(store: Store, company: Company) -> Eraser:
-    """It keeps what was chosen from a list: that is counted, and tells nothing about a person."""
-    return Eraser(store, SCHEMA.collections, frozenset(rule.key for rule in company.fields if rule.choices))
+    """It keeps what was chosen from a list, dates and sums: that is counted, and tells nothing about a person."""
+    lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
+    deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
+    return Eraser(store, SCHEMA.collections, Kept(lead, deal))
 
 
 def make_services(
