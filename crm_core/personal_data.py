@@ -87,7 +87,7 @@ class ErasureWalk(Entity, frozen=True, kw_only=True):
     """When the look for whoever else names the files began."""
 
 
-CONSENTS = Collection("consents", Consent, [Index("person_id", "given_at")])
+CONSENTS = Collection("consents", Consent, [Index("person_id", "given_at"), Index("withdrawn_at", sparse=True)])
 ERASURES = Collection("erasures", Erasure, [Index("open")])
 ERASURE_WALKS = Collection("erasure_walks", ErasureWalk)
 

@@ -40,6 +40,7 @@ from router.erasure_reach import Kept
 from router.indexer import Indexer
 from router.intake import Intake
 from router.onec import OWN, Exchange
+from router.retention import Keeper
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ImportWorker
 from router.watch import Watch
@@ -106,7 +107,7 @@ async def start_hub(
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
-        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run)
+        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run, Keeper(store, company.retention).run)
         if "router" in roles:
             imports = ImportWorker(store, import_kinds(settings.queues), company)
             for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):

@@ -79,13 +79,19 @@ def begin_walk(tx: Tx, people: Sequence[str]) -> ErasureWalk:
     return tx.insert(ERASURE_WALKS, walk)
 
 
+def walk_for_files(tx: Tx, blobs: Sequence[str]) -> None:
+    """These files may have no name any more; a walk is to find out."""
+    tx.insert(ERASURE_WALKS, ErasureWalk(id=tx.new_id("walk_"), people=(), step="begin", blobs=tuple(blobs)))
+
+
 def people_of(tx: ReadTx, walk_id: str) -> list[Erasure]:
     return [tx.require(ERASURES, each) for each in tx.require(ERASURE_WALKS, walk_id).people]
 
 
 def _following(collections: Sequence[str], walk: ErasureWalk) -> str:
     """First everything is cleaned, then each collection is asked whether it names one of the files."""
-    steps = ["begin", *(f"clean:{each}" for each in collections if each not in REACHED | OURS)]
+    steps = ["begin"]
+    steps += [f"clean:{each}" for each in collections if walk.people and each not in REACHED | OURS]
     if walk.blobs:
         steps += [f"files:{each}" for each in collections if each not in UNASKED]
     place = steps.index(walk.step) + 1 if walk.step in steps else len(steps)
