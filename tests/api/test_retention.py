@@ -103,7 +103,7 @@ async def test_a_contact_whose_words_are_gone_is_not_handled_again(bench: Bench)
     await bench.hub.store.write(lambda tx: tx.update(JOURNAL, tx.require(JOURNAL, inbound), state="ignored"))
     bench.clock.push(YEAR)
     await kept(bench)
-    answer = await (await bench.token("admin")).post(f"/api/v1/journal/{inbound}/replay")
+    answer = await (await bench.token("admin")).post(f"/api/v1/quarantine/{inbound}/replay")
     assert (answer.status, "удалено" in answer.json["detail"]) == (409, True)
 
 
