@@ -14,7 +14,7 @@ from crm_core.deals import DEALS
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
 from crm_core.leads import LEADS
 from crm_core.people import PEOPLE
-from crm_core.personal_data import ERASURES
+from crm_core.personal_data import ERASURES, Erasure
 from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem
 from firstline.schema import SCHEMA
 from router import erasure_reach, erasure_walk
@@ -98,8 +98,6 @@ async def test_a_contact_is_not_merged_while_his_data_are_erased(bench: Bench) -
 
 def _hold(tx: Tx, person_id: str) -> None:
     """An erasure that its worker will not come to before tomorrow."""
-    from crm_core.personal_data import Erasure
-
     row = Erasure(id=person_id, ground="Заявление", by_id=None, by="admin", begun_at=tx.now)
     tx.insert(ERASURES, row)
     tx.update(ERASURES, row, retry_at=tx.now + timedelta(days=1))

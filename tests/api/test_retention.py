@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from crm_core.audit import AUDIT
 from crm_core.people import PEOPLE
 from crm_core.personal_data import ERASURES
@@ -108,8 +110,6 @@ async def test_a_contact_whose_words_are_gone_is_not_handled_again(bench: Bench)
 
 
 async def test_files_that_only_the_journal_named_go_with_it(bench: Bench) -> None:
-    from msgspec.structs import replace
-
     blobs = bench.hub.store.blobs
     raw = (await blobs.put(b"raw letter"))[0]
     inbound = await bench.form(comment="Письмо")
