@@ -15,6 +15,7 @@ from crm_core.documents.data import Party
 from crm_core.documents.rules import TemplateRule
 from crm_core.errors import Invalid
 from crm_core.pipelines import Conversion, Pipeline
+from crm_core.retention import Retention
 from crm_core.rights import Rights
 from crm_core.task_groups import TaskGroup
 from crm_core.trade import Trade
@@ -116,6 +117,8 @@ class Company:
     """Our own requisites, for documents."""
     documents: Sequence[TemplateRule] = ()
     """Templates of the preset."""
+    retention: Retention = field(default_factory=Retention)
+    """How long what is kept."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

@@ -29,6 +29,7 @@ from crm_core.merge_fields import COMPANY_CHOICES, PERSON_CHOICES, combined
 from crm_core.merge_leads import Closed, settle_open_leads
 from crm_core.merged import MERGED_AWAY, MergedAway
 from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, find_person
+from crm_core.personal_data import check_not_erasing
 from crm_core.references import TO_COMPANY, TO_PERSON, Reference
 from crm_core.requisites import FIELDS as NUMBERS
 from crm_core.requisites import check_requisites
@@ -123,6 +124,7 @@ def merge_people(
     check(actor, "contact", Action.UPDATE)
     gone, into = _person(tx, person_id), _person(tx, into_id, "into")
     _check_pair(tx, gone.id, into.id, choices, PERSON_CHOICES)
+    check_not_erasing(tx, gone.id, into.id)
     closed = settle_open_leads(tx, actor, company, gone.id, into.id, keep_lead, close_stage)
     gone, into = tx.require(PEOPLE, gone.id), tx.require(PEOPLE, into.id)  # a closed lead has left a mark on its person
     return _carry_out(tx, actor, KINDS["contact"], gone, into, combined(gone, into, choices, tx.now), closed)

@@ -86,6 +86,8 @@ class ExchangeFile(Entity, frozen=True, kw_only=True):
     archive: str | None = None
     """Name of the uploaded archive that holds it; it has no parts of its own then."""
     parts: tuple[Part, ...] = ()
+    spare: tuple[str, ...] = ()
+    """Blobs of pieces that came twice, and of an upload before this one: removed with the file."""
     state: str = "receiving"
     """`receiving`, `importing`, `done`, `failed`."""
     position: int = 0
@@ -185,25 +187,25 @@ def session(tx: ReadTx, connector: str, token: str) -> Exchange | None:
     return found
 
 
-def add_part(tx: Tx, exchange_id: str, name: str, part: Part) -> tuple[ExchangeFile, list[str]]:
-    """A piece of an upload, in its order, and the blobs that nobody needs any more. The same piece twice in a row is a
-    redelivery. A file that was imported begins anew. `Conflict` while it is being imported."""
+def add_part(tx: Tx, exchange_id: str, name: str, part: Part) -> ExchangeFile:
+    """A piece of an upload, in its order. The same piece twice in a row is a redelivery. A file that was imported
+    begins anew. `Conflict` while it is being imported."""
     exchange = tx.require(EXCHANGES, exchange_id)
     tx.update(EXCHANGES, exchange, touched_at=tx.now, has_files=True)
     file = tx.get(FILES, file_id(exchange_id, name))
     if file is None:
-        return tx.insert(FILES, _new_file(exchange, name, parts=(part,))), []
+        return tx.insert(FILES, _new_file(exchange, name, parts=(part,)))
     if file.state == "importing":
         raise Conflict(f"Файл {name} сейчас загружается в базу: дождитесь конца и начните обмен заново")
     if file.state != "receiving":
         for member in files_of(tx, exchange_id):
             if member.archive == name:
                 tx.delete(FILES, member)
-        anew = tx.replace(FILES, msgspec.structs.replace(file, **_fresh((part,))))
-        return anew, [each.blob for each in file.parts]
+        spare = (*file.spare, *(each.blob for each in file.parts))
+        return tx.replace(FILES, msgspec.structs.replace(file, **_fresh((part,)), spare=spare))
     if file.parts and file.parts[-1].digest == part.digest:
-        return file, [part.blob]
-    return tx.update(FILES, file, parts=(*file.parts, part)), []
+        return tx.update(FILES, file, spare=(*file.spare, part.blob))
+    return tx.update(FILES, file, parts=(*file.parts, part))
 
 
 def file_id(exchange_id: str, name: str) -> str:

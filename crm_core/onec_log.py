@@ -30,7 +30,7 @@ def tidy(tx: Tx, limit: int = 20) -> list[str]:
         if any(file.state == "importing" for file in files):
             continue
         for file in files:
-            blobs += [part.blob for part in file.parts]
+            blobs += [*(part.blob for part in file.parts), *file.spare]
             tx.delete(FILES, file)
         tx.update(EXCHANGES, exchange, has_files=False)
     for exchange in tx.find(EXCHANGES, {"started_at": Lt(tx.now - KEEP)}, sort="started_at", limit=limit):

@@ -1,4 +1,4 @@
-"""Personal data as the law on them (152-ФЗ) asks: consents, and what is known about one person.
+"""Personal data as the law on them (152-ФЗ) asks: consents, and by what it shows that something is about a person.
 
 Consents are rows of their own, because they are the proof of why data were kept: a withdrawn one stays with the moment
 of its withdrawal. Erasure reaches into rooms above this one and is the router's (`router/erasure.py`); its row here is
@@ -7,24 +7,20 @@ the tombstone: who erased whom, when, on what ground.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.audit import AUDIT, AuditEntry, record
-from crm_core.calls import CALLS, CallRecord
+from crm_core.audit import record
 from crm_core.changes import tell
-from crm_core.errors import Invalid, Missing
-from crm_core.leads import LEADS, Lead
-from crm_core.people import IDENTITIES, PEOPLE, Identity, Person
+from crm_core.errors import Conflict, Invalid, Missing
+from crm_core.people import Person, find_person
 from crm_core.rights import Action
-from crm_core.tasks import TASKS, Task
-from crm_core.timeline import TIMELINE, TimelineItem
 from storage import Collection, Entity, Index, ReadTx, Tx
 
 PURPOSE = "Обработка персональных данных по заявке"
 MAX_TEXT = 500
+MOST_CONSENTS = 200
 
 
 class Consent(Entity, frozen=True, kw_only=True):
@@ -53,29 +49,64 @@ class Erasure(Entity, frozen=True, kw_only=True):
     begun_at: datetime
     finished_at: datetime | None = None
     open: bool = True
-    step: str = "leads"
+    step: str = "reach"
+    """`reach`: what an index leads to; `walk`: everything else is looked through."""
+    todo: tuple[str, ...] = ()
+    """Of `reach`: what is still to be done, in the words of `router/erasure_reach.py`."""
     after: str | None = None
-    """The record that the step has reached."""
+    """Of `reach`: the record that the first of them has come to."""
     marks: tuple[str, ...] = ()
-    """Phones, emails, accounts with their network: what tells that a document is about him."""
+    """Phones and emails: words that tell that a document is about him."""
+    accounts: tuple[str, ...] = ()
+    """Ids and names in messengers: they tell that only where they stand alone."""
     names: tuple[str, ...] = ()
     """What is hidden in such a document besides."""
-    leads: tuple[str, ...] = ()
-    """Those that are done."""
-    tasks: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    """Ids of the person, of those who were merged into him, of his leads, deals and tasks."""
     blobs: tuple[str, ...] = ()
+    """His files, to be removed unless somebody else has them too."""
+    kept_documents: tuple[str, ...] = ()
+    """Ids of contracts, invoices and acts, which the law on accounting (402-ФЗ) wants kept."""
+    failure: str | None = None
+    """Why it has not come further, for people; None while all is well."""
+    attempts: int = 0
+    retry_at: datetime | None = None
 
 
-CONSENTS = Collection("consents", Consent, [Index("person_id", "given_at")])
+class ErasureWalk(Entity, frozen=True, kw_only=True):
+    """One walk through all collections, for everybody whose erasure has come so far; there is one at a time."""
+
+    people: tuple[str, ...]
+    step: str
+    """`clean:collection`, then `files:collection`, then `remove`."""
+    after: str | None = None
+    """Id of the document that the step has come to."""
+    blobs: tuple[str, ...] = ()
+    """Those that nothing seen so far names."""
+    looked_from: datetime | None = None
+    """When the look for whoever else names the files began."""
+
+
+CONSENTS = Collection("consents", Consent, [Index("person_id", "given_at"), Index("withdrawn_at", sparse=True)])
 ERASURES = Collection("erasures", Erasure, [Index("open")])
+ERASURE_WALKS = Collection("erasure_walks", ErasureWalk)
 
 
 def person_for(tx: ReadTx, actor: Actor, person_id: str, action: Action) -> Person:
+    """The person, or whoever he was merged into."""
     check(actor, "contact", action)
-    person = tx.get(PEOPLE, person_id)
+    person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого контакта нет")
     return person
+
+
+def check_not_erasing(tx: ReadTx, *person_ids: str) -> None:
+    """`Conflict` while somebody's data are being erased: what belongs to him must stay where it is looked for."""
+    for person_id in person_ids:
+        found = tx.get(ERASURES, person_id)
+        if found is not None and found.open:
+            raise Conflict("Персональные данные одного из контактов сейчас удаляются: дождитесь окончания")
 
 
 def note_consent(tx: Tx, person_id: str, *, channel: str, connector: str, page: str | None, inbound_id: str) -> None:
@@ -89,94 +120,70 @@ def note_consent(tx: Tx, person_id: str, *, channel: str, connector: str, page: 
 
 def list_consents(tx: ReadTx, actor: Actor, person_id: str) -> list[Consent]:
     """Newest first."""
-    person_for(tx, actor, person_id, Action.READ)
-    return tx.find(CONSENTS, {"person_id": person_id}, sort="-given_at", limit=200)
+    person = person_for(tx, actor, person_id, Action.READ)
+    return tx.find(CONSENTS, {"person_id": person.id}, sort="-given_at", limit=MOST_CONSENTS)
 
 
 def write_consent(tx: Tx, actor: Actor, person_id: str, purpose: str) -> Consent:
     """An employee notes a consent that was given by word or on paper."""
-    person_for(tx, actor, person_id, Action.UPDATE)
+    person = person_for(tx, actor, person_id, Action.UPDATE)
     if not purpose.strip() or len(purpose) > MAX_TEXT:
         raise Invalid({"purpose": f"Укажите, на что дано согласие, не длиннее {MAX_TEXT} знаков"})
     consent = tx.insert(
         CONSENTS,
         Consent(
-            id=tx.new_id("cons_"), person_id=person_id, given_at=tx.now, purpose=purpose.strip(), written_by=actor.name
+            id=tx.new_id("cons_"), person_id=person.id, given_at=tx.now, purpose=purpose.strip(), written_by=actor.name
         ),
     )
-    record(tx, actor, "contact", person_id, "consent_given", {"purpose": (None, consent.purpose)})
-    tell(tx, "contact", person_id, "updated")
+    record(tx, actor, "contact", person.id, "consent_given", {"purpose": (None, consent.purpose)})
+    tell(tx, "contact", person.id, "updated")
     return consent
 
 
 def withdraw_consents(tx: Tx, actor: Actor, person_id: str) -> list[Consent]:
     """The person takes back whatever he agreed to. `Invalid` when there is nothing to take back."""
-    person_for(tx, actor, person_id, Action.UPDATE)
+    person = person_for(tx, actor, person_id, Action.UPDATE)
     standing = [each for each in list_consents(tx, actor, person_id) if each.withdrawn_at is None]
     if not standing:
         raise Invalid({"withdraw": "Действующих согласий нет"})
     for consent in standing:
         tx.update(CONSENTS, consent, withdrawn_at=tx.now, withdrawn_by=actor.name)
-    record(tx, actor, "contact", person_id, "consent_withdrawn")
-    tell(tx, "contact", person_id, "updated")
+    record(tx, actor, "contact", person.id, "consent_withdrawn")
+    tell(tx, "contact", person.id, "updated")
     return list_consents(tx, actor, person_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Everything that is known about one person."""
-
-    person: Person
-    identities: list[Identity]
-    consents: list[Consent]
-    leads: list[Lead]
-    timeline: list[TimelineItem]
-    calls: list[CallRecord]
-    tasks: list[Task]
-    audit: list[AuditEntry]
-
-
-def known_about(tx: Tx, actor: Actor, person_id: str) -> Known:
-    """For him, on his demand; that it was handed out is recorded."""
-    person = person_for(tx, actor, person_id, Action.DELETE)
-    record(tx, actor, "contact", person_id, "exported")
-    leads = tx.find(LEADS, {"person_id": person_id}, sort="created_at")
-    tasks = {each.id: each for each in tx.find(TASKS, {"person_id": person_id})}
-    calls: dict[str, CallRecord] = {}
-    items = {each.id: each for each in tx.find(TIMELINE, {"person_id": person_id})}
-    for phone in person.phones:
-        calls |= {each.id: each for each in tx.find(CALLS, {"number": phone})}
-    for lead in leads:
-        tasks |= {each.id: each for each in tx.find(TASKS, {"lead_id": lead.id})}
-        calls |= {each.id: each for each in tx.find(CALLS, {"lead_id": lead.id})}
-        items |= {each.id: each for each in tx.find(TIMELINE, {"lead_id": lead.id})}
-    about = [person_id, *(lead.id for lead in leads), *tasks]
-    return Known(
-        person=person,
-        identities=tx.find(IDENTITIES, {"person_id": person_id}),
-        consents=tx.find(CONSENTS, {"person_id": person_id}, sort="given_at"),
-        leads=leads,
-        timeline=sorted(items.values(), key=lambda item: (item.at, item.id)),
-        calls=sorted(calls.values(), key=lambda call: (call.started_at, call.id)),
-        tasks=sorted(tasks.values(), key=lambda task: (task.created_at, task.id)),
-        audit=[entry for id in about for entry in tx.find(AUDIT, {"entity_id": id}, sort="at")],
-    )
+SURE = 7
+"""Digits and letters from which on a phone or account is nobody else's by chance."""
 
 
 def marks_of(person: Person) -> tuple[str, ...]:
-    """By what a document shows that it is about him, in every way that it may be written down."""
+    """Phones and emails as they may be written down. Short numbers are left out: 900 stands in many documents."""
     found: dict[str, None] = {}
     for phone in person.phones:
-        bare = phone.partition(";")[0]
-        digits = bare.lstrip("+")
-        found |= dict.fromkeys((phone, bare, digits, *(["8" + digits[1:]] if digits.startswith("7") else [])))
-    found |= dict.fromkeys(person.emails)
+        digits = phone.partition(";")[0].lstrip("+")
+        if len(digits) >= SURE:
+            found |= dict.fromkeys((digits, *(["8" + digits[1:]] if digits.startswith("7") else [])))
+    return tuple(found | dict.fromkeys(person.emails))
+
+
+def accounts_of(person: Person) -> tuple[str, ...]:
+    """Ids and user names in messengers, with their network and alone."""
+    found: dict[str, None] = {}
     for account in person.messengers:
-        found |= dict.fromkeys(text for text in (account.id, account.username) if text and len(text) > 4)
-    return tuple(sorted(found, key=len, reverse=True))
+        found[f"{account.network}:{account.id}"] = None
+        found |= dict.fromkeys(text for text in (account.id, account.username) if text and len(text) >= SURE - 2)
+    return tuple(found)
 
 
 def names_of(person: Person) -> tuple[str, ...]:
-    """What is hidden where a document is about him. They are too common to tell that by themselves."""
-    accounts = (text for account in person.messengers for text in (account.id, account.username))
-    return tuple(text for text in (person.name, person.company, *accounts) if text)
+    """What is hidden where a document is about him: his name, its words, his user names. They are too common to tell
+    that by themselves. Nothing of fewer than three letters."""
+    parts = (person.name or "").split()
+    accounts = [account.username for account in person.messengers]
+    found = dict.fromkeys(text for text in (person.name, *parts, *accounts) if text and is_name(text))
+    return tuple(found)
+
+
+def is_name(text: str) -> bool:
+    return sum(map(str.isalpha, text)) >= 3

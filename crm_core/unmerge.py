@@ -59,6 +59,8 @@ def _check_state(tx: Tx, merge: Merge) -> None:
         raise Conflict("Слияние ещё переносит записи: повторите через минуту")
     if merge.state != "done":
         raise Conflict("Это слияние уже отменено")
+    if not merge.gone:
+        raise Conflict("Персональные данные этого контакта удалены: отменить слияние нельзя")
     if tx.now > merge.undo_until:
         raise Conflict(f"Отменить слияние можно было до {merge.undo_until:%d.%m.%Y}: прошло больше 30 дней")
 

@@ -20,6 +20,7 @@ from firstline.build_channels import check_name
 from firstline.build_documents import read_documents, read_firm
 from firstline.build_people import once, refers
 from firstline.build_pipelines import read_conversion, read_pipelines
+from firstline.build_retention import read_retention
 from firstline.build_rules import read_routing, read_rows, read_sources
 from firstline.build_tasks import read_task_groups
 from firstline.build_trade import read_trade
@@ -111,6 +112,7 @@ def _with_sales(draft: Draft, company: Company) -> Company:
         trade=read_trade(draft),
         firm=read_firm(draft),
         documents=read_documents(draft),
+        retention=read_retention(draft),
     )
 
 

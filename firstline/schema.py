@@ -29,9 +29,10 @@ from crm_core.onec import ITEMS as ONEC_ITEMS
 from crm_core.onec_orders import OUTGOING as ONEC_OUTGOING
 from crm_core.onec_payments import PAYMENTS as ONEC_PAYMENTS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
-from crm_core.personal_data import CONSENTS, ERASURES
+from crm_core.personal_data import CONSENTS, ERASURE_WALKS, ERASURES
 from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
+from crm_core.retention import RETENTION_RUNS
 from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
@@ -69,6 +70,7 @@ SCHEMA = Schema(
         EXTERNAL,
         ENTRIES,
         ERASURES,
+        ERASURE_WALKS,
         IDENTITIES,
         IMPORTS,
         IMPORT_ROWS,
@@ -89,6 +91,7 @@ SCHEMA = Schema(
         PRODUCTS,
         PRODUCT_PRICES,
         QUEUE_STATES,
+        RETENTION_RUNS,
         RUNS,
         SEGMENTS,
         SESSIONS,

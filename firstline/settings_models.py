@@ -290,6 +290,31 @@ class FirmSection(Section):
     basis: str = Field(default="", max_length=200)
 
 
+def _days(least: int, most: int, reason: str) -> BeforeValidator:
+    """0, which is for ever, or whole days within these bounds."""
+
+    def read(value: object) -> object:
+        if type(value) is not int or not (value == 0 or least <= value <= most):
+            raise ValueError(f"нужно число дней от {least} до {most} или 0 — хранить всегда; {reason}")
+        return value
+
+    return BeforeValidator(read)
+
+
+AGE = 36_500
+
+
+class RetentionSection(Section):
+    """`[retention]`: days; 0: for ever."""
+
+    journal_days: Annotated[int, _days(30, AGE, "за месяц карантин успевают разобрать")] = 0
+    outbox_days: Annotated[int, _days(30, AGE, "за месяц приходят все отчёты о доставке")] = 0
+    auto_answers_days: Annotated[int, _days(14, AGE, "столько длятся самые долгие каникулы")] = 30
+    audit_days: Annotated[int, _days(365, AGE, "журнал изменений нужен, чтобы разобраться в спорах")] = 0
+    closed_leads_days: Annotated[int, _days(30, AGE, "клиент может вернуться")] = 0
+    withdrawn_consents_days: Annotated[int, _days(1, 30, "152-ФЗ (ст. 21) даёт на это не больше 30 дней")] = 0
+
+
 class DocumentRow(Section):
     """`[[documents]]`: a template of the preset."""
 

@@ -34,9 +34,11 @@ from firstline.version import program_version
 from router.clockwork import Clockwork, handlers
 from router.deliveries import on_outbox_change
 from router.erasure import Eraser
+from router.erasure_reach import Kept
 from router.indexer import Indexer
 from router.intake import Intake
 from router.onec import Exchange
+from router.retention import Keeper
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ImportWorker
 from router.watch import Watch
@@ -103,7 +105,7 @@ async def start_hub(
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
-        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run)
+        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run, Keeper(store, company.retention).run)
         if "router" in roles:
             imports = ImportWorker(store, import_kinds(settings.queues), company)
             for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):
@@ -137,8 +139,10 @@ def make_supervisor(
 
 
 def make_eraser(store: Store, company: Company) -> Eraser:
-    """It keeps what was chosen from a list: that is counted, and tells nothing about a person."""
-    return Eraser(store, SCHEMA.collections, frozenset(rule.key for rule in company.fields if rule.choices))
+    """It keeps what was chosen from a list, dates and sums: that is counted, and tells nothing about a person."""
+    lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
+    deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
+    return Eraser(store, SCHEMA.collections, Kept(lead, deal))
 
 
 def make_services(

@@ -182,11 +182,18 @@ def replay(tx: Tx, actor: Actor, record_id: str) -> JournalRecord:
     """Handle a quarantined record again, after whatever was wrong has been mended; or one that was ignored as a robot's
     or spam, which is believed this time."""
     record = _record(tx, actor, record_id, ("quarantined", "ignored"))
+    if is_bare(record):
+        raise Conflict("Содержимое этого обращения удалено: обрабатывать нечего")
     audit(tx, actor, "journal", record_id, "replayed")
     trusted = record.trusted or record.state == "ignored"
     return tx.update(
         JOURNAL, record, state="pending", pending=True, attempts=0, available_at=tx.now, done_at=None, trusted=trusted
     )
+
+
+def is_bare(record: JournalRecord) -> bool:
+    """Nothing of what was said is left, because of an erasure or of its age; only that it came."""
+    return record.inbound.external_id == record.id
 
 
 def discard(tx: Tx, actor: Actor, record_id: str) -> JournalRecord:

@@ -6,11 +6,9 @@ one is noted with its reason and the rest goes through.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -71,9 +69,7 @@ class Exchange:
     async def add_part(self, session: str, name: str, part: StoredPart) -> StoredFile:
         own = onec.Part(blob=part.blob, size=part.size, digest=part.digest)
         with _refusals():
-            file, dropped = await self._write(onec.add_part, session, name, own)
-        await self._remove(dropped)
-        return _file(file)
+            return _file(await self._write(onec.add_part, session, name, own))
 
     async def files(self, session: str) -> list[StoredFile]:
         return _with_archives(await self._store.read(onec.files_of, session))
@@ -126,11 +122,11 @@ class Exchange:
         return await self._write(onec_orders.confirm, session)
 
     async def tidy(self) -> None:
-        await self._remove(await self._write(onec_log.tidy))
-
-    async def _remove(self, blobs: Sequence[str]) -> None:
-        if blobs:
-            await asyncio.to_thread(_unlink, [Path(self._store.blobs.path(blob)) for blob in blobs])
+        if self._store.blobs.is_held():
+            return  # a session of 1C does not wait for a backup; the next one tidies up
+        before = await self._store.read(lambda tx: tx.now) - onec_log.KEEP_FILES
+        for blob in await self._write(onec_log.tidy):
+            await self._store.blobs.remove(blob, before)
 
     async def _write(self, fn: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -158,12 +154,6 @@ def _collect(tx: Tx, company: Company, connector: str, stages: tuple[str, ...]) 
     if until is not None:
         cursors.save(tx, connector, DEALS_SEEN, {"until": until.isoformat(), "stages": list(stages)})
     return more
-
-
-def _unlink(paths: list[Path]) -> None:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 def _file_row(tx: ReadTx, file_id: str) -> onec.ExchangeFile:

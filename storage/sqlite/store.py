@@ -53,7 +53,7 @@ class SqliteStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open(schema, guest=guest)
-            self.blobs = Blobs(path.parent / "blobs")
+            self.blobs = Blobs(path.parent / "blobs", clock)
         except BaseException as error:
             self._release()
             if isinstance(error, apsw.BusyError):
@@ -140,13 +140,15 @@ class SqliteStore:
         await asyncio.to_thread(self._backup_now, folder)
 
     def _backup_now(self, folder: Path) -> None:
-        """Documents first, blobs afterwards: a document is written after its blobs, so none is missing."""
+        """Documents first, blobs afterwards: a document is written after its blobs, and none is removed meanwhile, so
+        none is missing."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise StorageError(f"{folder}: not empty")
-            self._copy_documents(folder / self._path.name)
-            self.blobs.copy_to(folder / "blobs")
+            with self.blobs.held():
+                self._copy_documents(folder / self._path.name)
+                self.blobs.copy_to(folder / "blobs")
         except (apsw.Error, OSError) as error:
             raise StoreUnavailable(f"{folder}: {error}") from error
 

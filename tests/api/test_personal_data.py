@@ -10,14 +10,18 @@ from typing import Any
 import msgspec
 
 from crm_core.leads import LEADS
-from crm_core.timeline import TIMELINE, File
+from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem, add
 from firstline.schema import SCHEMA
 from router.journal import JOURNAL
 from tests.api.hub import Bench, until
 
 PHONE, EMAIL, NAME = "+79161234567", "kuzma@petrov.example", "Кузьма Водкин"
 TEXT = "Хочу поставить станок на даче у реки"
-LEFT_NOWHERE = ("9161234567", "(916) 123-45-67", EMAIL, "Водкин", "у реки", "тайный договор", "Перезвонить Кузьме")
+LEFT_NOWHERE = (
+    "9161234567", "(916) 123-45-67", EMAIL, "Водкин", "у реки", "тайный договор", "Перезвонить Кузьме",
+    "Капитан-художник", "1978-11-05", "красного коня", "Холсты", "гараж", "тёща", "сомневается", "Жена против",
+    "Кузьма", "Сергеевич", "9035550011",
+)  # fmt: skip
 
 
 async def customer(bench: Bench, **more: Any) -> dict[str, Any]:
@@ -26,15 +30,61 @@ async def customer(bench: Bench, **more: Any) -> dict[str, Any]:
 
 
 async def history(bench: Bench) -> dict[str, Any]:
-    """A lead with a letter of ours with a file, a note, a task, a correction by hand and a second contact."""
+    """A lead with a note, a task, a correction by hand and a second contact; a full card; a deal with a task that a
+    robot might have made; somebody who was merged into him."""
     lead = await customer(bench)
     admin = await bench.token("admin")
-    path = f"/api/v1/leads/{lead['id']}"
+    path, person = f"/api/v1/leads/{lead['id']}", lead["person"]["id"]
     await admin.post(f"{path}/notes", {"text": f"{NAME} просил тайный договор"})
     await admin.post("/api/v1/tasks", {"title": "Перезвонить Кузьме", "lead_id": lead["id"]})
     await admin("PATCH", path, {"title": f"Станок для {NAME}", "fields": {"comment": "у реки"}})
     await customer(bench, comment=f"{TEXT}, ещё раз")
+    card = {"position": "Капитан-художник", "birthday": "1978-11-05", "comment": "Любит красного коня"}
+    assert (await admin("PATCH", f"/api/v1/contacts/{person}", card | {"fields": {"hobby": "Холсты"}})).status == 200
+    deal = await deal_of(bench, person)
+    task = {"title": "Проверить", "description": f"Клиент: {NAME}", "links": [{"entity": "deal", "id": deal["id"]}]}
+    assert (await admin.post("/api/v1/tasks", task)).status == 201
+    await merged(bench, person)
     return lead
+
+
+async def deal_of(bench: Bench, person_id: str, **more: Any) -> dict[str, Any]:
+    admin = await bench.token("admin")
+    given = {"title": f"Станок для {NAME}", "pipeline": "equipment", "person_id": person_id} | more
+    deal: dict[str, Any] = (await admin.post("/api/v1/deals", given)).json
+    change = {
+        "comment": "Жена против",
+        "fields": {"requirements": "Поместится в гараж Водкина", "delivery_date": "2027-01-15"},
+        "next_step": {"text": "Съездить к Водкину", "at": "2026-12-01T09:00:00Z", "commitment": "Покажет гараж"},
+        "parties": [{"role": "payer", "person_id": person_id, "name": NAME, "note": "Решает тёща"}],
+        "risks": [{"text": "Водкин сомневается"}],
+    }
+    path = f"/api/v1/deals/{deal['id']}"
+    answer = await admin("PATCH", path, change)
+    assert answer.status == 200, answer.body
+    await bench.hub.store.write(_note, deal["id"], "Водкин звонил из гаража")
+    answer = await admin("PUT", f"{path}/products", {"lines": [{"name": "Станок", "quantity": "2", "price": "500000"}]})
+    assert answer.status == 200, answer.body
+    changed: dict[str, Any] = (await admin.get(path)).json
+    return changed
+
+
+def _note(tx: Any, deal_id: str, text: str) -> None:
+    add(tx, TimelineItem(id=tx.new_id("tl_"), kind=ItemKind.NOTE, at=tx.now, deal_id=deal_id, author="Анна", text=text))
+
+
+async def merged(bench: Bench, into: str) -> dict[str, Any]:
+    """Somebody whom a caller took him for at first."""
+    admin = await bench.token("admin")
+    other = await bench.lead_of(await bench.form(name="Кузьма Сергеевич", phone="+79035550011", comment="Я же Водкин"))
+    await admin.post(f"/api/v1/leads/{other['id']}/move", {"stage": "mistaken"})
+    merge = (await admin.post(f"/api/v1/contacts/{other['person']['id']}/merge", {"into": into})).json
+
+    async def done() -> bool:
+        return bool((await admin.get(f"/api/v1/merges/{merge['id']}")).json["state"] == "done")
+
+    await until(done)
+    return dict(merge)
 
 
 async def everything(bench: Bench) -> dict[str, list[str]]:
@@ -84,11 +134,13 @@ async def test_everything_known_about_a_person_is_one_archive(bench: Bench) -> N
     assert answer.status == 200
     archive = zipfile.ZipFile(io.BytesIO(answer.body))
     data = json.loads(archive.read("data.json"))
-    assert (data["person"]["name"], data["person"]["phones"]) == (NAME, [PHONE])
-    assert [len(data[name]) for name in ("identities", "consents", "leads", "tasks")] == [2, 2, 1, 1]
+    assert (data["person"]["name"], data["person"]["phones"]) == (NAME, [PHONE, "+79035550011"])
+    assert [len(data[name]) for name in ("identities", "leads", "tasks")] == [3, 2, 2]
+    assert {each["channel"] for each in data["consents"]} == {"form"}
+    assert [(deal["comment"], deal["amount"]) for deal in data["deals"]] == [("Жена против", "1000000.00")]
     assert {item["kind"] for item in data["timeline"]} >= {"form", "note"}
     readable = archive.read("index.html").decode()
-    for text in (NAME, EMAIL, TEXT, "тайный договор", "Перезвонить Кузьме"):
+    for text in (NAME, EMAIL, TEXT, "тайный договор", "Перезвонить Кузьме", "Водкин звонил", f"Клиент: {NAME}"):
         assert text in readable
     trail = await admin.items(f"/api/v1/audit?entity_id={lead['person']['id']}")
     assert "exported" in [entry["action"] for entry in trail]
@@ -104,7 +156,7 @@ async def test_after_erasure_nothing_anywhere_holds_his_data(bench: Bench) -> No
     texts = [(name, text) for name, rows in after.items() for text in rows]
     left = [(name, mark, text) for name, text in texts for mark in LEFT_NOWHERE if mark in text]
     assert left == []
-    for name in ("leads", "timeline", "journal", "tasks", "people", "consents"):
+    for name in ("leads", "timeline", "journal", "tasks", "people", "consents", "deals", "merges"):
         assert len(after[name]) == counted[name], name
     kept = await bench.hub.store.read(lambda tx: tx.require(LEADS, lead["id"]))
     assert (kept.stage, kept.number, kept.source.key) == (lead["stage"], lead["number"], lead["source"]["key"])
@@ -112,6 +164,9 @@ async def test_after_erasure_nothing_anywhere_holds_his_data(bench: Bench) -> No
     trail = await admin.items(f"/api/v1/audit?entity_id={lead['person']['id']}")
     entry = next(entry for entry in trail if entry["action"] == "erased")
     assert entry["changes"] == {"ground": [None, "Заявление от 23.11.2026"]}
+    (deal,) = await admin.items("/api/v1/deals")
+    assert (deal["title"], deal["amount"], deal["stage"]) == (f"Сделка {deal['number']}", "1000000.00", "new")
+    assert deal["fields"] == {"delivery_date": "2027-01-15"}
     for question in ("водкин", "9161234567", EMAIL):
         found = (await admin.get("/api/v1/search", params={"q": question})).json
         assert (found["leads"], found["contacts"], found["tasks"]) == ([], [], [])

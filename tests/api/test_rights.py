@@ -52,6 +52,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/quarantine", None, ON_DUTY),
     ("GET", "/outbox", None, ON_DUTY),
     ("GET", "/audit", None, frozenset({"admin", "head_equipment"})),
+    ("GET", "/retention", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/workhours/office", None, EVERYBODY),
     ("DELETE", "/templates/offer-service", None, frozenset({"admin"})),
     ("PATCH", "/templates/offer-service", {"title": "КП"}, frozenset({"admin", "head_equipment"})),

@@ -56,7 +56,7 @@ def show_document(document: Document) -> DocumentOut:
     """The document without its data: those who may read the deal find them there."""
     names = [name for name in DocumentOut.__struct_fields__ if name not in ("versions", "size")]
     shown: dict[str, Any] = {name: getattr(document, name) for name in names}
-    return DocumentOut(**shown, versions=len(document.files), size=document.files[-1].size)
+    return DocumentOut(**shown, versions=len(document.files), size=document.files[-1].size if document.files else 0)
 
 
 class DocumentQuery(ListQuery, frozen=True, kw_only=True):
@@ -100,6 +100,8 @@ async def file(call: Call[FormatQuery, None]) -> web.StreamResponse:
     """The file. PDF needs LibreOffice on the server: `422` with the mend when it is not there, `503` when it failed."""
     document = await call.read(get_document, call.id)
     number = call.query.revision or len(document.files)
+    if not document.files:
+        raise Missing("Файл удалён вместе с персональными данными")
     if number > len(document.files):
         raise Missing("Такой версии у документа нет")
     chosen = document.files[number - 1]

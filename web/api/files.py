@@ -107,6 +107,7 @@ async def attachments_of(store: Store, actor: Actor, ids: list[str]) -> tuple[At
         return ()
     key = await _key(store)
     found = [unseal(key, each, _owner(actor)) for each in ids]
+    found = [each if each and await store.blobs.touch(each.blob) else None for each in found]
     wrong = {f"attachments[{n}]": "Такого файла нет: загрузите его заново" for n, each in enumerate(found) if not each}
     if wrong:
         raise Problem(422, "Файл не найден", fields=wrong)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import io
+import tempfile
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from aiohttp import web
 
 from crm_core.actor import Actor
 from crm_core.errors import Missing
+from crm_core.known_data import Known, known_about, note_export
 from crm_core.personal_data import (
     ERASURES,
     PURPOSE,
     Consent,
     Erasure,
-    Known,
-    known_about,
     list_consents,
     person_for,
     withdraw_consents,
@@ -35,6 +37,7 @@ from web.api.files import clean_name
 from web.api.input import Line, Text
 from web.problems import invalid
 
+CHUNK = 1 << 18
 MOST_BYTES = 200 << 20
 """Of files in one export; those beyond are named without their content."""
 
@@ -56,6 +59,13 @@ class ErasureOut(Out, frozen=True, kw_only=True):
     by: str
     begun_at: datetime
     finished_at: datetime | None
+    step: str
+    """`reach`: leads, deals, tasks and talks; `walk`: journals and everything else; `done`."""
+    kept_documents: int
+    """Contracts, invoices and acts, which the law on accounting wants kept."""
+    failure: str | None
+    """Why it has not come further."""
+    retry_at: datetime | None
 
 
 def show_consent(consent: Consent) -> ConsentOut:
@@ -63,7 +73,8 @@ def show_consent(consent: Consent) -> ConsentOut:
 
 
 def show_erasure(erasure: Erasure) -> ErasureOut:
-    return ErasureOut(**{name: getattr(erasure, name) for name in ErasureOut.__struct_fields__})
+    shown = {name: getattr(erasure, name) for name in ErasureOut.__struct_fields__}
+    return ErasureOut(**shown | {"kept_documents": len(erasure.kept_documents)})
 
 
 async def consents(call: Call[None, None]) -> Page[ConsentOut]:
@@ -107,8 +118,7 @@ async def erasure(call: Call[None, None]) -> ErasureOut:
 
 
 def _erasure(tx: ReadTx, actor: Actor, person_id: str) -> Erasure:
-    person_for(tx, actor, person_id, Action.READ)
-    found = tx.get(ERASURES, person_id)
+    found = tx.get(ERASURES, person_for(tx, actor, person_id, Action.READ).id)
     if found is None:
         raise Missing("Данные этого контакта не удаляли")
     return found
@@ -116,31 +126,53 @@ def _erasure(tx: ReadTx, actor: Actor, person_id: str) -> Erasure:
 
 async def export(call: Call[None, None]) -> web.StreamResponse:
     """Everything that is known about the person: `data.json`, the same readable in `index.html`, and his files."""
-    known = await call.write(known_about, call.id)
-    packed = await asyncio.to_thread(_packed, known, call.store.blobs.path)
-    headers = {"Content-Disposition": 'attachment; filename="personal-data.zip"', "Cache-Control": "no-store"}
-    return web.Response(body=packed, content_type="application/zip", headers=headers)
+    known = await call.read(known_about, call.id)
+    await call.write(note_export, call.id)
+    with tempfile.TemporaryFile() as file:
+        await asyncio.to_thread(_pack, file, known, call.store.blobs.path)
+        headers = {
+            "Content-Type": "application/zip",
+            "Content-Disposition": 'attachment; filename="personal-data.zip"',
+            "Content-Length": str(file.tell()),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        file.seek(0)
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(call.request)
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            await response.write(chunk)
+        await response.write_eof()
+    return response
 
 
-def _packed(known: Known, path_of: Any) -> bytes:
+def _pack(target: IO[bytes], known: Known, path_of: Callable[[str], str]) -> None:
     data = msgspec.to_builtins(known, str_keys=True)
-    target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data.json", msgspec.json.format(msgspec.json.encode(data), indent=2))
         archive.writestr("index.html", _readable(data))
         room = MOST_BYTES
-        files = {file.id: file for item in known.timeline for file in item.attachments}
-        for file in files.values():
-            path = Path(path_of(file.id))
-            if file.size <= room and path.exists():
-                archive.write(path, f"files/{file.id[:12]}-{clean_name(file.name)}")
-                room -= file.size
-    return target.getvalue()
+        for name, blob in _files(known).items():
+            with contextlib.suppress(FileNotFoundError):
+                size = Path(path_of(blob)).stat().st_size
+                if size <= room:
+                    archive.write(path_of(blob), f"files/{name}")
+                    room -= size
+    target.seek(0, io.SEEK_END)
+
+
+def _files(known: Known) -> dict[str, str]:
+    """Name in the archive → blob."""
+    files = {file.id: file.name for item in known.timeline for file in item.attachments}
+    files |= {file.id: file.name for task in known.tasks for file in task.files}
+    files |= {file.blob: f"{document.name}.docx" for document in known.documents for file in document.files}
+    return {f"{blob[:12]}-{clean_name(name)}": blob for blob, name in files.items()}
 
 
 _TITLES = {
     "person": "Контакт", "identities": "По чему опознаётся", "consents": "Согласия", "leads": "Обращения",
-    "timeline": "Переписка и события", "calls": "Звонки", "tasks": "Задачи", "audit": "Изменения",
+    "deals": "Сделки", "documents": "Документы", "timeline": "Переписка и события", "calls": "Звонки",
+    "tasks": "Задачи", "audit": "Изменения",
 }  # fmt: skip
 
 

@@ -66,3 +66,32 @@ async def test_size_grows_with_what_is_stored(store: Store) -> None:
     before = store.size()
     await store.write(lambda tx: [add_item(tx, payload="x" * 10_000) for _ in range(100)])
     assert store.size() > before + 900_000
+
+
+async def test_a_backup_goes_on_when_a_file_vanishes_while_it_copies(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, _ = await store.blobs.put(b"kept")
+    gone, _ = await store.blobs.put(b"gone")
+    listed = Path.glob
+
+    def late(folder: Path, pattern: str) -> list[Path]:
+        found = list(listed(folder, pattern))
+        Path(store.blobs.path(gone)).unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "glob", late)
+    await store.backup(tmp_path / "copy")
+    files = {path.parent.name + path.name for path in listed(tmp_path / "copy" / "blobs", "??/*")}
+    assert files == {kept}
+
+
+async def test_a_file_that_is_removed_during_a_backup_is_in_it(store: Store, tmp_path: Path) -> None:
+    """The documents were copied while they named it."""
+    blob, _ = await store.blobs.put(b"his letter")
+    saving = asyncio.create_task(store.backup(tmp_path / "copy"))
+    while not store.blobs.is_held() and not saving.done():
+        await asyncio.sleep(0)
+    assert await store.blobs.remove(blob)
+    await saving
+    assert (tmp_path / "copy" / "blobs" / blob[:2] / blob[2:]).read_bytes() == b"his letter"

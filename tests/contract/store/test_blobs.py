@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import resource
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from storage import NotFound, Store, StoreUnavailable
+from storage.blobs import Blobs
 from tests.contract.store.conftest import Engine
 
 
@@ -99,3 +101,41 @@ async def test_no_room_for_a_blob_is_said_and_leaves_nothing(engine: Engine, sto
     assert files(engine) == []
     address, _ = await store.blobs.put(b"small")
     assert await store.blobs.get(address) == b"small"
+
+
+async def test_what_was_put_again_outlives_whoever_looked_before(tmp_path: Path) -> None:
+    now = [datetime(2026, 11, 23, tzinfo=UTC)]
+    blobs = Blobs(tmp_path, lambda: now[0])
+
+    def later() -> datetime:
+        now[0] += timedelta(minutes=5)
+        return now[0]
+
+    blob, _ = await blobs.put(b"price list")
+    for again in (b"price list", pieces(b"price ", b"list")):
+        looked_at = later()
+        later()
+        assert (await blobs.put(again))[0] == blob
+        assert not await blobs.remove(blob, looked_at)
+    looked_at = later()
+    later()
+    assert await blobs.touch(blob)
+    assert not await blobs.remove(blob, looked_at)
+    assert await blobs.get(blob) == b"price list"
+    assert await blobs.remove(blob, later())
+    assert not await blobs.touch(blob)
+    with pytest.raises(NotFound):
+        await blobs.get(blob)
+
+
+async def test_nothing_is_removed_while_a_backup_holds_the_folder(store: Store) -> None:
+    blob, _ = await store.blobs.put(b"kept")
+    with store.blobs.held():
+        removing = asyncio.create_task(store.blobs.remove(blob))
+        done, _ = await asyncio.wait([removing], timeout=0.2)
+        assert not done
+        assert store.blobs.is_held()
+        assert await store.blobs.get(blob) == b"kept"
+    assert await removing
+    assert not store.blobs.is_held()
+    assert not await store.blobs.touch(blob)

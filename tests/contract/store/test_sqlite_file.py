@@ -103,7 +103,7 @@ async def test_only_the_owner_may_read_the_files(engine: SqliteEngine, store: St
     await store.blobs.put(b"letter")
     await store.backup(tmp_path / "copy")
     files = [path for folder in (engine.folder, tmp_path / "copy") for path in folder.rglob("*") if path.is_file()]
-    assert len(files) == 7
+    assert len(files) == 8
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 

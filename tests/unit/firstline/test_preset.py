@@ -271,3 +271,15 @@ def test_the_firm_of_the_configuration_replaces_the_example_as_a_whole(tmp_path:
     firm = loaded(tmp_path, '[firm]\nname = "ООО «Ромашка»"\n').company.firm
     assert (firm.name, firm.account, firm.director) == ("ООО «Ромашка»", "", "")
     assert loaded(tmp_path, "").company.firm.account
+
+
+def test_terms_of_storage_are_days_and_say_what_is_wrong(tmp_path: Path) -> None:
+    terms = loaded(tmp_path, "[retention]\njournal_days = 90\nclosed_leads_days = 0\n").company.retention
+    assert (terms.journal_days, terms.closed_leads_days, terms.withdrawn_consents_days) == (90, None, 30)
+    wrong = "[retention]\naudit_days = 7\nwithdrawn_consents_days = 60\njournal = 5\nclosed_leads_days = '1'\n"
+    told = {problem.place: str(problem) for problem in problems(tmp_path, wrong)}
+    assert set(told) == {f"retention.{key}" for key in
+                         ("audit_days", "withdrawn_consents_days", "journal", "closed_leads_days")}  # fmt: skip
+    assert "от 1 до 30" in told["retention.withdrawn_consents_days"]
+    assert "152-ФЗ" in told["retention.withdrawn_consents_days"]
+    assert "journal_days" in told["retention.journal"]
