@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Invalid
+from crm_core.merged import resolve
 from crm_core.sheets.writing import Cell
 from storage import Collection, Entity, Index, ReadTx, Tx
 
@@ -152,10 +153,11 @@ def all_fields(kind: ImportKind, company: Company) -> tuple[Field, ...]:
     return (*kind.fields(company), EXTERNAL_FIELD)
 
 
-def external_of(tx: ReadTx, entity: str, external_id: str) -> str | None:
-    """Id of the record with this external id."""
-    found = tx.get(EXTERNAL, f"{entity}:{external_id}")
-    return found.record_id if found else None
+def external_of(tx: ReadTx, kind: ImportKind, external_id: str) -> str | None:
+    """Id of the record with this external id, or of the one that it was merged into. None when it is gone."""
+    found = tx.get(EXTERNAL, f"{kind.entity}:{external_id}")
+    record = tx.get(kind.collection, resolve(tx, found.record_id)) if found else None
+    return record.id if record else None
 
 
 def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
@@ -164,10 +166,13 @@ def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
     return next((each.id.partition(":")[2] for each in found if each.id.startswith(f"{entity}:")), None)
 
 
-def remember_external(tx: Tx, entity: str, external_id: str, record_id: str) -> None:
-    """Tie the record to this external id; one that is tied already stays."""
-    entry = ExternalId(id=f"{entity}:{external_id}", record_id=record_id)
-    tx.insert_unknown(EXTERNAL, [entry])
+def remember_external(tx: Tx, kind: ImportKind, external_id: str, record_id: str) -> None:
+    """Tie the record to this external id; one that is tied to a living record stays."""
+    known = tx.get(EXTERNAL, f"{kind.entity}:{external_id}")
+    if known is None:
+        tx.insert(EXTERNAL, ExternalId(id=f"{kind.entity}:{external_id}", record_id=record_id))
+    elif external_of(tx, kind, external_id) is None:
+        tx.update(EXTERNAL, known, record_id=record_id)
 
 
 def forget_external(tx: Tx, record_id: str) -> None:

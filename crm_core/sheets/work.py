@@ -103,11 +103,12 @@ def _cell_error(heading: str, text: str, message: str) -> CellError:
     return CellError(column=heading, value=text[:LONGEST_VALUE], message=message)
 
 
-def author_of(tx: ReadTx, company: Company, job: Import) -> Actor:
-    """Whoever began the import, with the rights of today. `Forbidden` when he may not import any more."""
-    if job.author_id is None:
-        return Actor(id=None, name=job.author, roles=frozenset(job.roles), rights=company.rights)
-    user = tx.get(USERS, job.author_id)
+def actor_behind(tx: ReadTx, company: Company, job: Import) -> Actor:
+    """Whoever asked for the step that the import is at, with the rights of today. `Forbidden` when he has left."""
+    asked = job.asked_by
+    if asked.id is None:
+        return Actor(id=None, name=asked.name, roles=frozenset(asked.roles), rights=company.rights)
+    user = tx.get(USERS, asked.id)
     if user is None or not user.active:
         raise Forbidden("Сотрудник, который начал загрузку, больше не работает")
     return actor_for(tx, user, company.rights)
@@ -151,14 +152,17 @@ def try_piece(
 ) -> None:
     """A piece of a dry run. Always raises: `Tried`."""
     job = tx.require(IMPORTS, import_id)
-    actor = actor or author_of(tx, company, job)
+    actor = actor or actor_behind(tx, company, job)
     raise Tried([apply_row(tx, kind_of(kinds, job.kind), company, actor, job, row) for row in rows])
 
 
-def note_piece(tx: Tx, import_id: str, run: int, cursor: int, rows: Sequence[ImportRow], *, end: bool) -> bool:
-    """Keep what a piece of a dry run found: the counts, and the rows with errors. False when it was cancelled."""
+def note_piece(
+    tx: Tx, import_id: str, run: int, before: int, cursor: int, rows: Sequence[ImportRow], *, end: bool
+) -> bool:
+    """Keep what a piece of a dry run found between two cursors: the counts, and the rows with errors. False when it was
+    cancelled, or somebody else tries the rows as well and was faster."""
     job = tx.get(IMPORTS, import_id)
-    if job is None or job.state is not State.CHECKING or job.run != run:
+    if job is None or job.state is not State.CHECKING or job.run != run or job.cursor != before:
         return False
     for row in rows:
         if row.outcome is Outcome.FAILED:
@@ -185,7 +189,7 @@ def work_piece(
     if job is None or job.state is not State.RUNNING or job.cursor != before:
         return False
     kind = kind_of(kinds, job.kind)
-    actor = actor or author_of(tx, company, job)
+    actor = actor or actor_behind(tx, company, job)
     check(actor, kind.entity, Action.IMPORT)
     made = [apply_row(tx, kind, company, actor, job, row) for row in rows]
     for row in made:
@@ -214,6 +218,7 @@ def _advance(tx: Tx, job: Import, cursor: int, rows: Sequence[ImportRow], state:
     count = {each: sum(row.outcome is each for row in rows) for each in Outcome}
     changes: dict[str, Any] = {
         "cursor": max(cursor, job.cursor),
+        "touched_at": tx.now,
         "done": job.done + len(rows),
         "created": job.created + count[Outcome.CREATED],
         "updated": job.updated + count[Outcome.UPDATED],
@@ -247,7 +252,7 @@ def _apply(tx: Tx, kind: ImportKind, company: Company, actor: Actor, job: Import
     values = {key: value for key, value in row.values.items() if key != EXTERNAL_KEY}
     external = row.values.get(EXTERNAL_KEY)
     found = _duplicate(tx, kind, job, values, external)
-    if external and found is None and external_of(tx, kind.entity, external):
+    if external and found is None and external_of(tx, kind, external):
         raise Invalid(
             {EXTERNAL_KEY: f"«{EXTERNAL_FIELD.title}» уже у другой записи: уберите его или обновляйте по нему"}
         )
@@ -256,12 +261,12 @@ def _apply(tx: Tx, kind: ImportKind, company: Company, actor: Actor, job: Import
     if found is None:
         made = kind.create(tx, actor, company, values)
         if external:
-            remember_external(tx, kind.entity, external, made.id)
+            remember_external(tx, kind, external, made.id)
         after = msgspec.to_builtins(dict(made.after))
         return _row(job, row, Outcome.CREATED, record_id=made.id, after=after, external=bool(external))
     done = kind.update(tx, actor, company, found, values)
     if external:
-        remember_external(tx, kind.entity, external, found)
+        remember_external(tx, kind, external, found)
     if not done.after:
         return _row(job, row, Outcome.SKIPPED, record_id=found, note="Менять нечего: всё уже так")
     before, after = msgspec.to_builtins(dict(done.before)), msgspec.to_builtins(dict(done.after))
@@ -273,7 +278,7 @@ def _duplicate(
 ) -> str | None:
     if job.rule.on_duplicate is OnDuplicate.CREATE:
         return None
-    if external and EXTERNAL_KEY in job.rule.by and (found := external_of(tx, kind.entity, external)):
+    if external and EXTERNAL_KEY in job.rule.by and (found := external_of(tx, kind, external)):
         return found
     return kind.find_duplicate(tx, values, [key for key in job.rule.by if key != EXTERNAL_KEY])
 

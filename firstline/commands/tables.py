@@ -111,7 +111,6 @@ async def _prepare(
         layout=found.layout,
         columns=found.columns,
         total=found.total,
-        worker=WORKER,
     )
     for column in found.columns:
         click.echo(f"  {column.heading} → {column.field or 'не загружается'}. {column.reason}")
@@ -122,7 +121,7 @@ async def _prepare(
 async def _run(store: Store, settings: Settings, kinds: Kinds, job: Import, *, dry: bool) -> Import:
     """Work the job off and show how far it is; an interrupted one is left cancelled, so that it can be undone."""
     actor, company = console(settings.company), settings.company
-    job = await store.write(jobs.dry_run if dry else jobs.start, actor, kinds, company, job.id)
+    job = await store.write(jobs.dry_run if dry else jobs.start, actor, kinds, company, job.id, worker=WORKER)
     worker = ImportWorker(store, kinds, company, actor=actor)
     work = asyncio.create_task(worker.work_off(job))
     try:

@@ -11,13 +11,12 @@ from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.company import Company
-from crm_core.leads import LEADS
+from crm_core.merged import resolve
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE, IdentityKind, Person, identity_id, owner_of
+from crm_core.references import TO_PERSON, used_by
 from crm_core.rights import Action
 from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated
 from crm_core.sheets.writing import Cell
-from crm_core.tasks import TASKS
-from crm_core.timeline import TIMELINE
 from router import normalize
 from router.person import create_person, edit_person
 from storage import AnyOf, Filter, ReadTx, Tx
@@ -30,6 +29,9 @@ PHONES = ("Телефон", "Телефоны", "Тел", "Мобильный", 
 EMAILS = ("Почта", "Электронная почта", "Эл почта", "E-mail", "Email", "Mail", "Адрес почты", "Имейл")
 IDENTITY_OF = {"phones": IdentityKind.PHONE, "emails": IdentityKind.EMAIL}
 TOUCHED = "С контактом уже работали: он оставлен"
+MERGED = "Контакт объединён с другим: он оставлен"
+_USES = tuple(each for each in TO_PERSON if each.collection is not IDENTITIES)
+"""What keeps a person; his phones and emails go with him."""
 
 
 def parse_phones(text: str, company: Company) -> tuple[str, ...]:
@@ -69,10 +71,11 @@ def find_person(tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> P
 def remove_person(tx: Tx, actor: Actor, person: Person) -> str | None:
     """Remove somebody with whom nothing has happened yet; else the reason why he stays."""
     pairs: Filter = AnyOf(({"first_id": person.id}, {"second_id": person.id}))
-    his = {"person_id": person.id}
-    if tx.first(LEADS, his) or tx.first(TIMELINE, his) or tx.first(TASKS, his) or tx.first(DUPLICATES, pairs):
+    if used := used_by(tx, _USES, person.id):
+        return f"С контактом уже работали ({', '.join(used)}): он оставлен"
+    if tx.first(DUPLICATES, pairs):
         return TOUCHED
-    for identity in tx.find(IDENTITIES, his):
+    for identity in tx.find(IDENTITIES, {"person_id": person.id}):
         tx.delete(IDENTITIES, identity)
     tx.delete(PEOPLE, person)
     audit(tx, actor, "contact", person.id, "deleted", {"name": (person.name, None)})
@@ -113,6 +116,8 @@ class Contacts:
     def undo(self, tx: Tx, actor: Actor, company: Company, record: RecordRef) -> str | None:
         person = tx.get(PEOPLE, record.id)
         if person is None:
+            if resolve(tx, record.id) != record.id:
+                return MERGED
             return None if record.created else "Контакта больше нет"
         now = _plain(_state(person))
         if record.created:

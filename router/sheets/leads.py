@@ -19,6 +19,7 @@ from crm_core.access import check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.company import Company
+from crm_core.decisions import DECISIONS, explain
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import (
     LEADS,
@@ -160,6 +161,8 @@ class Leads:
         lead = self._insert(tx, company, values, person, owner, stage.key)
         changes = {"rule": (None, "import"), "stage": (None, lead.stage), "owner_id": (None, lead.owner_id)}
         audit(tx, actor, "lead", lead.id, "created", changes)
+        told = f"Загружен из таблицы; ответственный в ней — {owner.name}" if owner else "Загружен из таблицы"
+        explain(tx, "import", told, lead_id=lead.id, person_id=person.id)
         announce(tx, lead, "created", {"channel": CHANNEL})
         if lead.open and owner is None:
             timers.schedule(tx, PLACE, lead.id, tx.now)
@@ -234,6 +237,8 @@ class Leads:
             return TOUCHED
         for item in items:
             tx.delete(TIMELINE, item)
+        for decision in tx.find(DECISIONS, {"lead_id": lead.id}, limit=50):
+            tx.delete(DECISIONS, decision)
         for kind in ("offer", "escalate", "call_guard", PLACE):
             timers.cancel(tx, kind, lead.id)
         tx.delete(LEADS, lead)

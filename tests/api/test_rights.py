@@ -32,7 +32,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/duplicates", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/contacts/export", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/leads/export", None, frozenset({"admin", "head_equipment"})),
-    ("GET", "/imports", None, EVERYBODY),
+    ("GET", "/imports", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/calls", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("GET", "/documents", None, DOCUMENT_READERS),
     ("GET", "/tasks", None, EVERYBODY),

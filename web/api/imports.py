@@ -15,15 +15,15 @@ from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.rights import Action
 from crm_core.sheets import jobs
-from crm_core.sheets.jobs import IMPORTS, CellError, Import, ImportRow, OnDuplicate, Rule
+from crm_core.sheets.jobs import IMPORTS, CellError, Import, OnDuplicate, Rule
 from crm_core.sheets.kinds import EXTERNAL_FIELD, Kinds, all_fields, kind_of
 from crm_core.sheets.mapping import Suggestion
 from crm_core.sheets.reading import Layout
-from crm_core.sheets.survey import PreviewRow, error_table, preview, survey, survey_again
+from crm_core.sheets.survey import ErrorTable, PreviewRow, preview, survey, survey_again
 from router.sheets.registry import import_kinds
-from storage import ReadTx
+from storage import ReadTx, Store
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.exports import sent
+from web.api.exports import Pages, sent
 from web.api.files import attachments_of, read_multipart
 from web.api.input import Id, Line, ListQuery
 from web.problems import Problem, invalid
@@ -156,12 +156,8 @@ async def _details(call: Call[Any, Any], job: Import) -> ImportDetails:
 
 def _troubles(tx: ReadTx, job: Import) -> tuple[list[RowErrorOut], list[RowErrorOut]]:
     failed = [RowErrorOut(row=each.row, errors=each.errors) for each in jobs.error_rows(tx, job, limit=SHOWN_ERRORS)]
-    kept: list[RowErrorOut] = []
-    for outcome in (jobs.Outcome.CREATED, jobs.Outcome.UPDATED) if job.kept else ():
-        for each in jobs.rows_of(tx, job, outcome, 0, 1000):
-            if each.note and len(kept) < SHOWN_ERRORS:
-                kept.append(RowErrorOut(row=each.row, errors=(CellError(message=each.note),)))
-    return failed, kept
+    kept = jobs.kept_rows(tx, job, SHOWN_ERRORS) if job.kept else []
+    return failed, [RowErrorOut(row=each.row, errors=(CellError(message=each.note),)) for each in kept]
 
 
 async def read(call: Call[None, None]) -> ImportDetails:
@@ -248,22 +244,18 @@ class ErrorQuery(In, frozen=True, kw_only=True):
 async def errors(call: Call[ErrorQuery, None]) -> web.StreamResponse:
     """The refused rows as they were, with a column «Ошибка»."""
     job = await call.read(jobs.get_import, kinds_of(call), call.id)
-    failed: list[ImportRow] = []
-    while page := await call.store.read(jobs.error_rows, job, failed[-1].row if failed else 0):
-        failed += page
-    path = Path(call.store.blobs.path(job.blob))
     name = f"{job.name.rpartition('.')[0]}-ошибки"
-    rows = error_table(path, job, failed)
-
-    async def pages() -> Any:
-        while page := await asyncio.to_thread(_some, rows):
-            yield page
-
-    return await sent(call, call.query.format or job.layout.format, name, pages())
+    return await sent(call, call.query.format or job.layout.format, name, _error_pages(call.store, job))
 
 
-def _some(rows: Any) -> list[Any]:
-    return [row for _, row in zip(range(500), rows, strict=False)]
+async def _error_pages(store: Store, job: Import) -> Pages:
+    """The headings, then refused rows page by page: no file of errors is ever whole in memory."""
+    table = ErrorTable(Path(store.blobs.path(job.blob)), job)
+    yield [await asyncio.to_thread(table.head)]
+    row = 0
+    while failed := await store.read(jobs.error_rows, job, row):
+        row = failed[-1].row
+        yield await asyncio.to_thread(table.page, failed)
 
 
 ANY = "contact.import или lead.import"
