@@ -14,7 +14,7 @@ PAGE = 500
 
 def header(kind: ImportKind, company: Company) -> list[Cell]:
     """The headings."""
-    return [field.title for field in all_fields(kind, company)]
+    return [field.title for field in all_fields(kind, company) if field.exported]
 
 
 def export_page(

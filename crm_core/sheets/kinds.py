@@ -52,6 +52,10 @@ class Field:
     example: str = ""
     many: bool = False
     """Several columns and several values in a cell may belong to it: `parse` gives a tuple, and they are joined."""
+    part_of: str | None = None
+    """Key of the field that its text goes into, in the order of the fields: a surname is a part of the name."""
+    exported: bool = True
+    """False: taken in only."""
 
 
 EXTERNAL_KEY = "external_id"
@@ -108,6 +112,9 @@ class ImportKind(Protocol):
     def fields(self, company: Company) -> Sequence[Field]:
         """The fields that a table may fill, in the order of an export; without the external id."""
 
+    def marks(self, values: Mapping[str, Any], rule: Sequence[str]) -> list[tuple[str, Any]]:
+        """By what `find_duplicate` would recognise a record made of an earlier row of the same table: (key, value)."""
+
     def find_duplicate(self, tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> str | None:
         """Id of the record that these values belong to, looked for by the keys of `rule` in their order."""
 
@@ -124,8 +131,8 @@ class ImportKind(Protocol):
     def export_page(
         self, tx: ReadTx, actor: Actor, company: Company, where: Any, after: str | None, limit: int
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
-        """Up to `limit` records after a cursor: (id, cells in the order of `fields`), and the next cursor. `where` is a
-        filter of the store. Only what the actor may read and export."""
+        """Up to `limit` records after a cursor: (id, cells in the order of those `fields` that are exported), and the
+        next cursor. `where` is a filter of the store. Only what the actor may read and export."""
 
 
 Kinds = Mapping[str, ImportKind]
@@ -151,6 +158,12 @@ def kind_of(kinds: Kinds, key: str) -> ImportKind:
 def all_fields(kind: ImportKind, company: Company) -> tuple[Field, ...]:
     """The fields of a kind, the external id last."""
     return (*kind.fields(company), EXTERNAL_FIELD)
+
+
+def marks_of(values: Mapping[str, Any], keys: Sequence[str]) -> list[tuple[str, Any]]:
+    """Each value of these fields with its key."""
+    found = ((key, values[key]) for key in keys if key in values)
+    return [(key, each) for key, value in found for each in (value if isinstance(value, tuple) else (value,))]
 
 
 def external_of(tx: ReadTx, kind: ImportKind, external_id: str) -> str | None:

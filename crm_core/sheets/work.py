@@ -40,6 +40,7 @@ from crm_core.sheets.kinds import (
     all_fields,
     external_of,
     kind_of,
+    marks_of,
     remember_external,
 )
 from crm_core.sheets.reading import Row
@@ -91,12 +92,23 @@ class Plan:
                 errors.append(_cell_error(heading, text, str(error)))
                 continue
             values[key] = tuple(dict.fromkeys((*values.get(key, ()), *value))) if wanted.many else value
+        self._join(values)
         wrong = {each.column for each in errors}
         for key, wanted in self.fields.items():
             if wanted.required and key not in values and not ({cells[key][0]} & wrong if key in cells else False):
                 heading = cells[key][0] if key in cells else wanted.title
                 errors.append(CellError(column=heading, message=f"Не заполнено обязательное поле «{wanted.title}»"))
         return Parsed(row[0], values, cells, tuple(errors))
+
+    def _join(self, values: dict[str, Any]) -> None:
+        """Put what is a part of another field where it belongs, unless it stands there already."""
+        for whole in {each.part_of for each in self.fields.values() if each.part_of}:
+            keys = [key for key, each in self.fields.items() if whole in (key, each.part_of)]
+            words = {key: values.pop(key) for key in keys if key in values}
+            known = words.get(whole, "").casefold().split()
+            texts = [text for key, text in words.items() if key == whole or text.casefold() not in known]
+            if texts:
+                values[whole] = " ".join(texts)
 
 
 def _cell_error(heading: str, text: str, message: str) -> CellError:
@@ -124,15 +136,18 @@ class Tried(Exception):
 
 @dataclass(slots=True)
 class Seen:
-    """What a dry run would have made so far: key of a record → number of its row."""
+    """What a dry run would have made so far: mark of a record → number of its row."""
 
+    kind: ImportKind
     keys: dict[tuple[str, Any], int] = field(default_factory=dict)
 
     def judge(self, job: Import, parsed: Parsed, row: ImportRow) -> ImportRow:
         """The row as it would have been with the records of earlier pieces there."""
         if row.outcome is not Outcome.CREATED:
             return row
-        found = [(key, value) for key in job.rule.by for value in _values_of(parsed, key)]
+        by = [key for key in job.rule.by if key != EXTERNAL_KEY]
+        external = marks_of(parsed.values, [EXTERNAL_KEY]) if EXTERNAL_KEY in job.rule.by else []
+        found = [*external, *self.kind.marks(parsed.values, by)]
         before = next((self.keys[key] for key in found if key in self.keys), None)
         for key in found:
             self.keys.setdefault(key, row.row)
@@ -140,11 +155,6 @@ class Seen:
             return row
         outcome = Outcome.SKIPPED if job.rule.on_duplicate is OnDuplicate.SKIP else Outcome.UPDATED
         return msgspec.structs.replace(row, outcome=outcome, note=f"То же, что в строке {before}")
-
-
-def _values_of(parsed: Parsed, key: str) -> tuple[Any, ...]:
-    value = parsed.values.get(key)
-    return value if isinstance(value, tuple) else () if value is None else (value,)
 
 
 def try_piece(

@@ -143,7 +143,8 @@ class ImportWorker:
         return await self._store.write(work_piece, *common, cursor, last, [], end=end)
 
     async def _check(self, job: Import) -> None:
-        rows, plan, seen = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._company, job), Seen()
+        kind = kind_of(self._kinds, job.kind)
+        rows, plan, seen = self._open(job), Plan.of(kind, self._company, job), Seen(kind)
         cursor, more = job.cursor, True
         while more:
             began = time.monotonic()

@@ -155,7 +155,10 @@ async def test_what_is_exported_can_be_imported_again(bench: Bench) -> None:
     answer = await admin.get("/api/v1/contacts/export")
     assert answer.status == 200
     lines = answer.body.decode("utf-8-sig").splitlines()
-    assert lines == ["Имя;Телефоны;Почта;Компания;Внешний код", "'=Иван;'+79161234567;;;A-1"]
+    assert lines == [
+        "Имя;Телефоны;Почта;Компания;Должность;День рождения;Ответственный;Комментарий;Внешний код",
+        "'=Иван;'+79161234567;;;;;;;A-1",
+    ]
     again = await imported(admin, "contacts", answer.body)
     assert counts(again) == (0, 0, 1, 0)
     book = await admin.get("/api/v1/contacts/export?format=xlsx")
@@ -184,7 +187,9 @@ async def test_an_import_is_prepared_by_whoever_may_import(bench: Bench) -> None
 
 async def test_a_wrong_table_or_mapping_is_refused_by_name(bench: Bench) -> None:
     admin = await bench.token("admin")
-    assert (await upload(admin, "spoons", CONTACTS)).fields == {"kind": "Загрузки «spoons» нет; есть contacts, leads"}
+    assert (await upload(admin, "spoons", CONTACTS)).fields == {
+        "kind": "Загрузки «spoons» нет; есть leads, contacts, companies, deals, products"
+    }
     assert set((await upload(admin, "contacts", "x", name="x.pdf")).fields) == {"file"}
     assert set((await upload(admin, "contacts", b"PK\x03\x04junk", name="x.xlsx")).fields) == {"file"}
     assert set((await upload(admin, "contacts", "Имя;Телефон\n")).fields) == {"file"}
