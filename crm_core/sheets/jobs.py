@@ -193,14 +193,16 @@ def list_imports(tx: ReadTx, actor: Actor, kinds: Kinds, *, limit: int, after: s
         scope = visible(actor, kind.entity, owner_fields=("author_id",), action=Action.IMPORT)
         if scope is not None:
             scopes.append(AllOf(({"kind": key}, scope)))
-    if not scopes:
-        raise Forbidden("Недостаточно прав: загружать таблицы вам нельзя")
+    may_import(actor, kinds)
     return tx.find(IMPORTS, AnyOf(tuple(scopes)), sort="-created_at", limit=limit, after=after)
 
 
 def may_import(actor: Actor, kinds: Kinds) -> list[ImportKind]:
-    """The kinds of which the actor may import something."""
-    return [kind for kind in kinds.values() if may(actor, kind.entity, Action.IMPORT)]
+    """The kinds of which the actor may import something. `Forbidden` when there is none."""
+    found = [kind for kind in kinds.values() if may(actor, kind.entity, Action.IMPORT)]
+    if not found:
+        raise Forbidden("Недостаточно прав: загружать таблицы вам нельзя")
+    return found
 
 
 def create_import(

@@ -150,8 +150,9 @@ class Companies:
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
         check(actor, self.entity, Action.EXPORT)
         exportable = visible(actor, "company", owner_fields=("owner_id",), action=Action.EXPORT)
-        scope = AllOf((where, exportable or {}))
-        found = list_companies(tx, actor, scope, sort="created_at", limit=limit, after=after)
+        if exportable is None:
+            return [], None
+        found = list_companies(tx, actor, AllOf((where, exportable)), sort="created_at", limit=limit, after=after)
         rows = [(each.id, _cells(tx, each)) for each in found]
         return rows, tx.cursor_after(COMPANIES, found[-1], "created_at") if len(found) == limit else None
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_core.access import check
+from crm_core.access import check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.changes import tell
@@ -30,7 +30,7 @@ from router.sheets.cells import (
     parse_text,
     stored,
 )
-from storage import AnyOf, Filter, ReadTx, Tx
+from storage import AllOf, AnyOf, Filter, ReadTx, Tx
 
 _PARTS = re.compile(r"[\s,;]+")
 NAME = ("ФИО", "Имя", "Контакт", "Контактное лицо", "Клиент", "Фамилия Имя Отчество", "Full name", "Contact", "Name")
@@ -160,8 +160,10 @@ class Contacts:
         self, tx: ReadTx, actor: Actor, company: Company, where: Filter, after: str | None, limit: int
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
         check(actor, self.entity, Action.READ)
-        check(actor, self.entity, Action.EXPORT)
-        people = tx.find(PEOPLE, where, sort="created_at", limit=limit, after=after)
+        exportable = visible(actor, self.entity, owner_fields=("owner_id",), action=Action.EXPORT)
+        if exportable is None:
+            return [], None
+        people = tx.find(PEOPLE, AllOf((where, exportable)), sort="created_at", limit=limit, after=after)
         rows = [(each.id, [*person_cells(each), *_own_cells(tx, each)]) for each in people]
         return rows, tx.cursor_after(PEOPLE, people[-1], "created_at") if len(people) == limit else None
 

@@ -204,3 +204,27 @@ async def test_a_wrong_table_or_mapping_is_refused_by_name(bench: Bench) -> None
     assert (await admin("PATCH", path, {}, headers={"If-Match": "1"})).status == 409
     again = await admin("PATCH", path, {"separator": ",", "encoding": "utf-8"})
     assert again.json["columns"][0]["heading"].startswith("ФИО;Тел")
+
+
+async def test_exports_keep_to_the_filters_of_their_lists_and_leave_a_trace(bench: Bench) -> None:
+    admin = await bench.token("admin")
+    await imported(admin, "products", "Артикул;Название;Раздел;Цена\nА-1;=Болт;Метизы;1,50\nБ-1;Гайка;;2\n")
+    await imported(admin, "deals", "Название;Стадия;Сумма\nПресс;Новая;100\nПила;Завершена;50,5\n")
+    await imported(admin, "companies", "Название;ИНН\nРомашка;7707083893\nЛютик;\n")
+    category = (await admin.items("/api/v1/product-categories"))[0]["id"]
+    for address, expected in (
+        (f"products/export?category_id={category}", ["А-1;'=Болт;Метизы;шт;;RUB;;1,50;;"]),
+        ("products/export?q=гай", ["Б-1;Гайка;;шт;;RUB;;2,00;;"]),
+        ("companies/export?inn=7707083893", ["Ромашка;7707083893;"]),
+        ("deals/export?stage=won", ["2;Пила;Оборудование;Завершена;50,50;RUB;"]),
+        ("deals/export?pipeline=service", []),
+    ):
+        lines = (await admin.get(f"/api/v1/{address}")).body.decode("utf-8-sig").splitlines()[1:]
+        assert len(lines) == len(expected), address
+        assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True)), lines
+    book = await admin.get("/api/v1/deals/export?format=xlsx")
+    sheet = openpyxl.load_workbook(io.BytesIO(book.body)).active
+    assert sheet["E1"].value == "Сумма"
+    assert sorted(cell.value for cell in sheet["E"][1:]) == [50.5, 100]
+    trail = await admin.items("/api/v1/audit")
+    assert {each["entity"] for each in trail if each["action"] == "exported"} == {"product", "company", "deal"}

@@ -23,9 +23,9 @@ from crm_core.sheets.survey import ErrorTable, PreviewRow, preview, survey, surv
 from router.sheets.registry import import_kinds
 from storage import ReadTx, Store
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.exports import Pages, sent
 from web.api.files import attachments_of, read_multipart
 from web.api.input import Id, Line, ListQuery
+from web.downloads import Pages, sent
 from web.problems import Problem, invalid
 
 READING = ("sheet", "separator", "encoding", "header_row")
@@ -107,11 +107,12 @@ def _shown(job: Import, now: datetime) -> dict[str, Any]:
 
 
 async def upload(call: Call[None, None]) -> ImportDetails:
-    """Takes a form with `kind` (`contacts`, `leads`) and one file, CSV or XLSX. Answers with what the columns probably
-    mean and how the first rows would be read."""
+    """Takes a form with `kind` (`leads`, `contacts`, `companies`, `deals`, `products`) and one file, CSV or XLSX.
+    Answers with what the columns probably mean and how the first rows would be read."""
     if call.request.content_type != "multipart/form-data":
         raise Problem(415, "Нужна форма с файлом: multipart/form-data")
     kinds = kinds_of(call)
+    jobs.may_import(call.actor, kinds)
     form = await read_multipart(call.request, call.store, call.actor)
     kind = kind_of(kinds, str(form.get("kind", ""))[:100])
     check(call.actor, kind.entity, Action.IMPORT)
@@ -245,7 +246,8 @@ async def errors(call: Call[ErrorQuery, None]) -> web.StreamResponse:
     """The refused rows as they were, with a column «Ошибка»."""
     job = await call.read(jobs.get_import, kinds_of(call), call.id)
     name = f"{job.name.rpartition('.')[0]}-ошибки"
-    return await sent(call, call.query.format or job.layout.format, name, _error_pages(call.store, job))
+    format = call.query.format or job.layout.format
+    return await sent(call.request, call.services, format, name, _error_pages(call.store, job))
 
 
 async def _error_pages(store: Store, job: Import) -> Pages:
@@ -258,7 +260,7 @@ async def _error_pages(store: Store, job: Import) -> Pages:
         yield await asyncio.to_thread(table.page, failed)
 
 
-ANY = "contact.import или lead.import"
+ANY = "import хотя бы для одного вида записей"
 ROUTES = (
     Route("GET", "/imports", list_, "Загрузки", ANY),
     Route("POST", "/imports", upload, "Загрузить таблицу", ANY, 201, accepts="multipart/form-data"),
