@@ -31,6 +31,7 @@ ROUTES = (
     web.get("/", work.workplace),
     web.get("/work/queue", queue_part),
     web.get("/leads", lists.leads_page),
+    web.get("/leads/export", lists.export_leads),
     web.get("/leads/{id}", work.lead_page),
     web.get("/leads/{id}/head", work.head_part),
     web.get("/leads/{id}/card", work.card_part),
