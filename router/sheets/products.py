@@ -1,7 +1,8 @@
 """Products in tables. A category is a path, «Станки / Токарные», and is made on the way where it is not there yet.
 
 Lines of deals hold their product inside, so nobody can say at once whether one is in use: an undone import puts what it
-made into the archive, out of lists and of choice, and its categories too where nothing else is in them.
+made into the archive, out of lists and of choice, and its categories too where nothing else is in them. An export that
+nothing narrows leaves the archive out.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ class Products:
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
         check(actor, self.entity, Action.READ)
         check(actor, self.entity, Action.EXPORT)
-        found = tx.find(PRODUCTS, where, sort="name_key", limit=limit, after=after)
+        found = tx.find(PRODUCTS, where or {"active": True}, sort="name_key", limit=limit, after=after)
         paths: dict[str | None, str] = {}
         rows = [(each.id, _cells(tx, company, each, paths)) for each in found]
         return rows, tx.cursor_after(PRODUCTS, found[-1], "name_key") if len(found) == limit else None
