@@ -34,7 +34,16 @@ from crm_core.sheets.writing import Cell
 from crm_core.similar import company_key
 from router.person import create_person, edit_person
 from router.sheets.cells import COMMENT, OWNER, differing, email_of, employee, kept_words, parse_text, stored
-from router.sheets.contacts import COMPANY, EMAILS, PHONES, parse_emails, parse_phones, person_of_row, remove_person
+from router.sheets.contacts import (
+    COMPANY,
+    EMAILS,
+    PHONES,
+    check_marks,
+    parse_emails,
+    parse_phones,
+    person_of_row,
+    remove_person,
+)
 from storage import AllOf, AnyOf, Filter, ReadTx, Tx
 
 TOUCHED = "С компанией уже работали: она оставлена"
@@ -198,6 +207,7 @@ def _contact(tx: ReadTx, actor: Actor, values: Mapping[str, Any]) -> Person | No
     if not any(field.key in values for field in _PERSON):
         return None
     marks = {"phones": values.get("person_phones", ()), "emails": values.get("person_emails", ())}
+    check_marks(values, "person_")
     person = person_of_row(tx, marks, ("phones", "emails"))
     if person is None and not any(marks.values()):
         raise Invalid({"person_name": "Укажите телефон или почту контакта: по одному имени его не узнать"})

@@ -11,14 +11,16 @@ from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.company import Company
+from crm_core.errors import Invalid
 from crm_core.merged import resolve
+from crm_core.normalize import LONGEST
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE, IdentityKind, Person, identity_id, owner_of
 from crm_core.references import TO_PERSON, used_by
 from crm_core.rights import Action
 from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated, marks_of
 from crm_core.sheets.writing import Cell
 from router import normalize
-from router.person import create_person, edit_person
+from router.person import MOST, create_person, edit_person
 from router.sheets.cells import (
     COMMENT,
     OWNER,
@@ -47,6 +49,8 @@ _USES = tuple(each for each in TO_PERSON if each.collection is not IDENTITIES)
 
 def parse_phones(text: str, company: Company) -> tuple[str, ...]:
     """Every number of a cell, in E.164."""
+    if len(text) > LONGEST:
+        raise Unreadable(f"Больше {LONGEST} знаков в одной ячейке: разнесите номера по столбцам «Телефон»")
     found = normalize.phones(text)
     if not found:
         raise Unreadable("Не похоже на номер телефона: напишите его с кодом, например +7 916 123-45-67")
@@ -78,6 +82,15 @@ _OWN = (
 )
 _FIELDS = (*PERSON_FIELDS, *_OWN)
 _KEPT = tuple(field.key for field in _FIELDS if field.exported)
+
+
+def check_marks(values: Mapping[str, Any], prefix: str = "") -> None:
+    """`Invalid` when a row gives somebody more phones or emails than a person may have: before anything is written."""
+    wrong = {
+        f"{prefix}{key}": f"Не больше {MOST}" for key in IDENTITY_OF if len(values.get(f"{prefix}{key}", ())) > MOST
+    }
+    if wrong:
+        raise Invalid(wrong)
 
 
 def person_of_row(tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> Person | None:

@@ -20,7 +20,7 @@ from crm_core.sheets.kinds import external_of
 from crm_core.similar import person_key
 from router.person import create_person
 from router.sheets.companies import Companies, find_by_name, find_by_numbers
-from router.sheets.contacts import Contacts, person_of_row
+from router.sheets.contacts import Contacts, check_marks, person_of_row
 from storage import ReadTx, Tx
 
 
@@ -46,6 +46,7 @@ class Customer:
 def customer_of(tx: ReadTx, actor: Actor, values: Mapping[str, Any]) -> Found:
     """`Invalid` when the row names nobody in particular, or somebody that is not there; `Forbidden` when whoever is new
     may not be made."""
+    check_marks(values)
     person, company = _person(tx, values), _company(tx, values)
     new_person = person is None and any(values.get(key) for key in ("name", "phones", "emails"))
     new_company = company is None and "company" in values

@@ -192,6 +192,7 @@ async def command(request: web.Request) -> web.Response:
 async def sample(request: web.Request) -> web.Response:
     """`GET /imports/samples/{kind}`: a table with every column that can be taken in, and a row to see how."""
     who = await reader(request)
+    jobs.may_import(who.actor, kinds_of(who.services))
     kind = kind_of(kinds_of(who.services), request.match_info["kind"])
     fields = all_fields(kind, who.services.desk.company)
     made = writer("csv", who.look.zone)

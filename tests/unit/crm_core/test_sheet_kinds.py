@@ -271,3 +271,16 @@ async def test_a_name_in_three_columns_becomes_one(store: Store) -> None:
     table = "Имя;Фамилия;Отчество;Телефон\nИван;Петров;Сергеевич;89161234567\nПётр Сидоров;Сидоров;;89035556677\n"
     await imported(store, "contacts", table)
     assert {each.name for each in await every(store, PEOPLE)} == {"Петров Иван Сергеевич", "Пётр Сидоров"}
+
+
+async def test_a_row_that_is_refused_leaves_nothing_behind(store: Store) -> None:
+    emails = ", ".join(f"a{n}@example.ru" for n in range(21))
+    job = await imported(store, "companies", f"Название;ИНН;Почта контакта\nРомашка;7707083893;{emails}\n")
+    assert await errors(store, job) == [f"Почта контакта «{emails[:100]}»: Не больше 20"]
+    job = await imported(store, "deals", f"Название;Компания;Почта\nПресс;Ромашка;{emails}\n")
+    assert counts(job) == (0, 0, 0, 1)
+    deep = " / ".join("абвгдежзийкл")
+    job = await imported(store, "products", f"Название;Категория\nСтанок;{deep}\n")
+    assert counts(job) == (0, 0, 0, 1)
+    for collection in (COMPANIES, PEOPLE, DEALS, PRODUCTS, CATEGORIES):
+        assert await every(store, collection) == []
