@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bench import baseline, growth, intake, live, mail, search
+from bench import baseline, growth, intake, live, mail, onec, search, tables
 from bench.baseline import Limits
 from bench.report import Row, save, table
 
@@ -34,6 +34,8 @@ def measurements(quick: bool) -> Mapping[str, Measurement]:
         "mail": mail.mail,
         "growth": partial(growth.growth, many=100_000 if quick else 1_000_000),
         "search": partial(search.search, many=100_000 if quick else 1_000_000),
+        "tables": partial(tables.tables, many=5_000 if quick else 50_000),
+        "onec": partial(onec.onec, many=2_000 if quick else 20_000),
     }
 
 
@@ -59,7 +61,11 @@ def main() -> int:
     every = list(measurements(quick=True))
     parser = argparse.ArgumentParser(prog="bench", description="Скорость и память хаба рядом с пределами этой машины")
     parser.add_argument("--only", action="append", choices=every, help="только это измерение (и пределы)")
-    parser.add_argument("--quick", action="store_true", help="рост хранилища и поиск на 100 000 лидов вместо 1 000 000")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="рост хранилища и поиск на 100 000 лидов вместо 1 000 000, таблицы и 1С на десятой части",
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="куда записать JSON")
     chosen = parser.parse_args()
     names = [*every[:2], *chosen.only] if chosen.only else every

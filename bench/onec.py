@@ -1,20 +1,16 @@
-"""How long a catalogue of 1C takes and how much memory: `python -m bench.onec [products]`.
-
-Plays whole sessions through the public door of a hub in this process: import.xml and offers.xml in pieces, then the
-same again unchanged. Memory is the peak of the process beyond what it needed before.
+"""How long a catalogue of 1C takes: whole sessions through the public door of a hub in this process, import.xml and
+offers.xml in pieces, then the same again unchanged.
 """
 
 from __future__ import annotations
 
-import asyncio
-import resource
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+from bench.baseline import Limits
+from bench.report import Row, number
 from tests.connectors.onec.base import Base, open_base
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?><КоммерческаяИнформация xmlns="urn:1C.ru:commerceml_2">'
@@ -56,29 +52,22 @@ async def session(base: Base, files: dict[str, Path]) -> None:
         assert await base.run_import(name) == "success"
 
 
-def megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-async def main(number: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        files = {"import.xml": Path(folder) / "import.xml", "offers.xml": Path(folder) / "offers.xml"}
-        for path, make in zip(files.values(), (products, offers), strict=True):
-            with path.open("w", encoding="utf-8") as file:
-                file.writelines(make(number))
-        base = await open_base(Path(folder), file_limit_kb=1024, max_upload_mb=4096)
-        before = megabytes()
-        for what in ("first", "again"):
+async def onec(folder: Path, limits: Limits, many: int) -> list[Row]:
+    """Items per second: a catalogue that is new, and one that 1C sends again."""
+    place = folder / "onec"
+    place.mkdir()
+    files = {"import.xml": place / "import.xml", "offers.xml": place / "offers.xml"}
+    for path, make in zip(files.values(), (products, offers), strict=True):
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(make(many))
+    base = await open_base(place, file_limit_kb=1024, max_upload_mb=4096)
+    rows = []
+    try:
+        for what in ("новый", "тот же снова"):
             began = time.perf_counter()
             await session(base, files)
-            seconds, last = time.perf_counter() - began, await base.last()
-            size = sum(path.stat().st_size for path in files.values()) / 2**20
-            print(
-                f"{what}: {size:.0f} MB, {last['taken']} items, {last['changed']} changed, {seconds:.1f} s, "
-                f"{last['taken'] / seconds:.0f} items/s, peak +{megabytes() - before:.0f} MB"
-            )
+            rate = (await base.last())["taken"] / (time.perf_counter() - began)
+            rows.append(Row(f"каталог 1С, {number(many)} товаров, {what}", rate, "записей/с"))
+    finally:
         await base.close()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))
+    return rows

@@ -1,25 +1,26 @@
-"""An import of many contacts into a running hub while forms come in: `python -m bench.tables [ROWS]`.
+"""An import of many contacts into a running hub while forms come in, and the way out again as CSV.
 
-The intake is measured before and during the import, in the same process and at the same pace, so that what the import
-costs it can be seen.
+The intake is measured before and during the import, at the same pace, so that what the import costs it can be seen.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
-import sys
-import tempfile
 import time
 from itertools import count
 from pathlib import Path
 
 import aiohttp
 
+from bench.baseline import Limits
+from bench.report import Limit, Row, number, percentile
 from tests.scenario.process import HubProcess
 
 PACE = 0.02
 """Seconds between forms."""
+QUIET = 5.0
+"""Seconds of forms without an import."""
 CONFIG = """
 [company]
 preset = "equipment"
@@ -34,15 +35,58 @@ def table(rows: int) -> bytes:
     return ("Имя;Телефон;Почта;Компания;ID\n" + "\n".join(lines) + "\n").encode("cp1251")
 
 
-async def forms(http: aiohttp.ClientSession, url: str, numbers: count[int], stop: asyncio.Event) -> list[float]:
-    """Seconds until each form was acknowledged."""
+async def tables(folder: Path, limits: Limits, many: int) -> list[Row]:
+    """Rows per second, what the import costs the intake, memory, and the export."""
+    place = folder / "tables"
+    place.mkdir()
+    config = place / "firstline.toml"
+    config.write_text(CONFIG)
+    hub = HubProcess(place / "data", config)
+    await hub.start()
+    try:
+        token = (await hub.run("token", "create", "bench", "--role", "admin")).strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        async with aiohttp.ClientSession() as http, aiohttp.ClientSession(hub.url, headers=headers) as admin:
+            return await _measure(hub, http, admin, limits, many)
+    finally:
+        await hub.stop()
+
+
+async def _measure(
+    hub: HubProcess, http: aiohttp.ClientSession, admin: aiohttp.ClientSession, limits: Limits, many: int
+) -> list[Row]:
+    numbers, stop = count(), asyncio.Event()
+    quiet = asyncio.create_task(_forms(http, hub.url, numbers, stop))
+    await asyncio.sleep(QUIET)
+    stop.set()
+    alone = percentile(await quiet, 0.99)
+    stop.clear()
+    beside = asyncio.create_task(_forms(http, hub.url, numbers, stop))
+    rate, memory = await _import(hub, admin, many)
+    stop.set()
+    busy = percentile(await beside, 0.99)
+    began = time.perf_counter()
+    async with admin.get("/api/v1/contacts/export") as answer:
+        await answer.read()
+    out = many / (time.perf_counter() - began)
+    what = f"импорт, {number(many)} контактов"
+    return [
+        Row(what, rate, "строк/с", None, "≥ 500", rate >= 500),
+        Row(f"{what}: приём при этом, p99", busy, "мс", Limit("без импорта", alone), "< 200", busy < 200),
+        Row(f"{what}: память на пике", memory, "МБ", limits.memory, "< 300", memory < 300),
+        Row("выгрузка контактов в CSV", out, "строк/с"),
+    ]
+
+
+async def _forms(http: aiohttp.ClientSession, url: str, numbers: count[int], stop: asyncio.Event) -> list[float]:
+    """Milliseconds until each form was acknowledged."""
     took: list[float] = []
 
     async def one(n: int) -> None:
         began = time.perf_counter()
         async with http.post(f"{url}/in/forms/site", json={"name": f"Форма {n}", "phone": f"+7903{n:07}"}) as answer:
             assert answer.status == 202, await answer.text()
-        took.append(time.perf_counter() - began)
+        took.append((time.perf_counter() - began) * 1000)
 
     tasks = []
     while not stop.is_set():
@@ -52,68 +96,27 @@ async def forms(http: aiohttp.ClientSession, url: str, numbers: count[int], stop
     return took
 
 
-def told(name: str, took: list[float]) -> str:
-    ordered = sorted(took)
-    at = {part: ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 for part in (0.5, 0.95, 0.99)}
-    shown = ", ".join(f"p{part * 100:.0f} {ms:.0f} ms" for part, ms in at.items())
-    return f"{name}: {len(took)} forms, {shown}, most {ordered[-1] * 1000:.0f} ms"
-
-
-async def measure(folder: Path, rows: int) -> None:
-    config = folder / "firstline.toml"
-    config.write_text(CONFIG)
-    hub = HubProcess(folder / "data", config)
-    await hub.start()
-    try:
-        token = (await hub.run("token", "create", "bench", "--role", "admin")).strip()
-        headers = {"Authorization": f"Bearer {token}"}
-        async with aiohttp.ClientSession() as http, aiohttp.ClientSession(headers=headers) as admin:
-            await _measure(hub, http, admin, rows)
-    finally:
-        await hub.stop()
-
-
-async def _measure(hub: HubProcess, http: aiohttp.ClientSession, admin: aiohttp.ClientSession, rows: int) -> None:
-    numbers, stop = count(), asyncio.Event()
-    quiet = asyncio.create_task(forms(http, hub.url, numbers, stop))
-    await asyncio.sleep(10)
-    stop.set()
-    print(told("alone", await quiet), f"; memory {memory(hub.pid)} MB", flush=True)
+async def _import(hub: HubProcess, admin: aiohttp.ClientSession, many: int) -> tuple[float, float]:
+    """Rows per second, and the most memory in MB."""
     form = aiohttp.FormData()
     form.add_field("kind", "contacts")
-    form.add_field("file", table(rows), filename="clients.csv")
-    began = time.perf_counter()
-    async with admin.post(f"{hub.url}/api/v1/imports", data=form) as answer:
+    form.add_field("file", table(many), filename="clients.csv")
+    async with admin.post("/api/v1/imports", data=form) as answer:
         job = await answer.json()
-    print(f"upload and preview: {time.perf_counter() - began:.1f} s, {job['size'] / 2**20:.1f} MB", flush=True)
-    stop.clear()
-    beside = asyncio.create_task(forms(http, hub.url, numbers, stop))
-    began = time.perf_counter()
-    async with admin.post(f"{hub.url}/api/v1/imports/{job['id']}/start") as answer:
-        assert answer.status == 200
-    most = 0
+    began, most = time.perf_counter(), 0.0
+    async with admin.post(f"/api/v1/imports/{job['id']}/start") as answer:
+        assert answer.status == 200, await answer.text()
     while job["state"] not in ("done", "failed"):
-        await asyncio.sleep(1)
-        most = max(most, memory(hub.pid))
-        async with admin.get(f"{hub.url}/api/v1/imports/{job['id']}") as answer:
+        await asyncio.sleep(0.2)
+        most = max(most, _memory(hub.pid))
+        async with admin.get(f"/api/v1/imports/{job['id']}") as answer:
             job = await answer.json()
-    took = time.perf_counter() - began
-    stop.set()
-    print(told("beside the import", await beside), flush=True)
-    counts = {name: job[name] for name in ("state", "created", "skipped", "failed")}
-    print(f"import: {counts}, {took:.0f} s, {rows / took:.0f} rows/s; memory at most {most} MB", flush=True)
-    began = time.perf_counter()
-    async with admin.get(f"{hub.url}/api/v1/contacts/export") as answer:
-        size = len(await answer.read())
-    print(f"export to CSV: {time.perf_counter() - began:.1f} s, {size / 2**20:.1f} MB; memory {memory(hub.pid)} MB")
+    if job["created"] != many:
+        raise RuntimeError(f"{many} rows made {job['created']} contacts: {job['problem'] or job['errors'][:1]}")
+    return many / (time.perf_counter() - began), most
 
 
-def memory(pid: int) -> int:
+def _memory(pid: int) -> float:
     """Resident memory in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() >> 20
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        asyncio.run(measure(Path(temporary), int(sys.argv[1]) if len(sys.argv) > 1 else 100_000))
+    return pages * resource.getpagesize() / 2**20

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from crm_core.access import check
 from crm_core.actor import Actor
+from crm_core.audit import record
 from crm_core.company import Company
+from crm_core.rights import Action
 from crm_core.sheets.kinds import ImportKind, all_fields, external_id_of
 from crm_core.sheets.writing import Cell
-from storage import Filter, ReadTx
+from storage import Filter, ReadTx, Tx
 
 PAGE = 500
 """Records read in one transaction."""
@@ -14,7 +17,14 @@ PAGE = 500
 
 def header(kind: ImportKind, company: Company) -> list[Cell]:
     """The headings."""
-    return [field.title for field in all_fields(kind, company)]
+    return [field.title for field in all_fields(kind, company) if field.exported]
+
+
+def begin_export(tx: Tx, actor: Actor, kind: ImportKind, format: str) -> None:
+    """Note that the actor takes records of this kind out. `Forbidden` when he may not."""
+    check(actor, kind.entity, Action.READ)
+    check(actor, kind.entity, Action.EXPORT)
+    record(tx, actor, kind.entity, "*", "exported", {"format": (None, format)})
 
 
 def export_page(

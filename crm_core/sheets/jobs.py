@@ -6,7 +6,7 @@
 A draft may be started without a dry run. The commands here only move the job on; the rows are worked off by `work` and
 `undo`, piece by piece. `cursor` is the number of the last row that is done, written in the transaction that did it, so
 whoever continues after a crash does nothing twice. An import whose file or author is gone is `failed`, and can be
-undone as far as it came.
+undone as far as it came. It is undone in the name of whoever asks for that, whether the author still works here or not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from crm_core.access import Facts, check, visible
+from crm_core.access import Facts, check, may, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.company import Company
-from crm_core.errors import Conflict, Invalid, Missing
+from crm_core.errors import Conflict, Forbidden, Invalid, Missing
 from crm_core.rights import Action
 from crm_core.sheets.kinds import EXTERNAL_FIELD, ImportKind, Kinds, all_fields, kind_of
 from crm_core.sheets.mapping import Suggestion
@@ -65,6 +65,19 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of fields, best first."""
 
 
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asked for a step that the worker does later."""
+
+    id: str | None
+    """Of the employee; None: the console, or a token that is nobody's."""
+    name: str
+    roles: tuple[str, ...]
+
+
+def signature(actor: Actor) -> Signature:
+    return Signature(id=actor.id, name=actor.name, roles=tuple(sorted(actor.roles)))
+
+
 class Import(Entity, frozen=True, kw_only=True):
     kind: str
     name: str
@@ -79,6 +92,7 @@ class Import(Entity, frozen=True, kw_only=True):
     rule: Rule
     state: State = State.DRAFT
     worker: str = HUB
+    """Who works it off: whoever began the step that it is at."""
     run: int = 0
     """Grows with each dry run and start; rows belong to a run."""
     cursor: int = 0
@@ -99,8 +113,17 @@ class Import(Entity, frozen=True, kw_only=True):
     author: str
     roles: tuple[str, ...]
     created_at: datetime
+    undo_by: Signature | None = None
     started_at: datetime | None = None
+    touched_at: datetime | None = None
+    """Of the last piece."""
     finished_at: datetime | None = None
+
+    @property
+    def asked_by(self) -> Signature:
+        """In whose name the step that it is at is done."""
+        author = Signature(id=self.author_id, name=self.author, roles=self.roles)
+        return self.undo_by or author if self.state is State.UNDOING else author
 
 
 class CellError(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,15 +157,23 @@ class ImportRow(Entity, frozen=True, kw_only=True):
     errors: tuple[CellError, ...] = ()
     note: str = ""
     """Why it was skipped, or what could not be undone."""
+    kept: bool = False
+    """It could not be undone, or not wholly."""
 
 
 IMPORTS = Collection(
     "imports",
     Import,
-    [Index("kind", "created_at"), Index("author_id", "created_at"), Index("created_at"), Index("state")],
+    [Index("kind", "created_at"), Index("author_id", "created_at"), Index("created_at"), Index("worker", "state")],
 )
 IMPORT_ROWS = Collection(
-    "import_rows", ImportRow, [Index("import_id", "run", "row"), Index("import_id", "run", "outcome", "row")]
+    "import_rows",
+    ImportRow,
+    [
+        Index("import_id", "run", "row"),
+        Index("import_id", "run", "outcome", "row"),
+        Index("import_id", "row", where={"kept": True}),
+    ],
 )
 
 
@@ -156,13 +187,22 @@ def get_import(tx: ReadTx, actor: Actor, kinds: Kinds, import_id: str) -> Import
 
 
 def list_imports(tx: ReadTx, actor: Actor, kinds: Kinds, *, limit: int, after: str | None) -> list[Import]:
-    """The imports that the actor may see, newest first."""
+    """The imports that the actor may see, newest first. `Forbidden` for whoever may import nothing."""
     scopes: list[Filter] = []
     for key, kind in kinds.items():
         scope = visible(actor, kind.entity, owner_fields=("author_id",), action=Action.IMPORT)
         if scope is not None:
             scopes.append(AllOf(({"kind": key}, scope)))
-    return tx.find(IMPORTS, AnyOf(tuple(scopes)), sort="-created_at", limit=limit, after=after) if scopes else []
+    may_import(actor, kinds)
+    return tx.find(IMPORTS, AnyOf(tuple(scopes)), sort="-created_at", limit=limit, after=after)
+
+
+def may_import(actor: Actor, kinds: Kinds) -> list[ImportKind]:
+    """The kinds of which the actor may import something. `Forbidden` when there is none."""
+    found = [kind for kind in kinds.values() if may(actor, kind.entity, Action.IMPORT)]
+    if not found:
+        raise Forbidden("Недостаточно прав: загружать таблицы вам нельзя")
+    return found
 
 
 def create_import(
@@ -176,7 +216,6 @@ def create_import(
     layout: Layout,
     columns: Sequence[Suggestion],
     total: int,
-    worker: str = HUB,
 ) -> Import:
     """A draft with the proposed mapping; duplicates are recognised by all that the kind knows, and skipped."""
     check(actor, kind.entity, Action.IMPORT)
@@ -192,7 +231,6 @@ def create_import(
         mapping=mapping,
         rule=Rule(by=(EXTERNAL_FIELD.key, *kind.duplicates)),
         total=total,
-        worker=worker,
         author_id=actor.id,
         author=actor.name,
         roles=tuple(sorted(actor.roles)),
@@ -252,22 +290,23 @@ def _ready(kind: ImportKind, company: Company, job: Import) -> None:
 FRESH = {"cursor": 0, "done": 0, "created": 0, "updated": 0, "skipped": 0, "failed": 0, "problem": None}
 
 
-def dry_run(tx: Tx, actor: Actor, kinds: Kinds, company: Company, import_id: str) -> Import:
+def dry_run(tx: Tx, actor: Actor, kinds: Kinds, company: Company, import_id: str, *, worker: str = HUB) -> Import:
     """Try every row without keeping anything."""
     job = _for_step(tx, actor, kinds, import_id, PREPARING, "Проверить можно только загрузку, которая ещё не начата")
     _ready(kind_of(kinds, job.kind), company, job)
-    return _begin(tx, actor, job, State.CHECKING, "dry_run")
+    return _begin(tx, actor, job, State.CHECKING, "dry_run", worker)
 
 
-def start(tx: Tx, actor: Actor, kinds: Kinds, company: Company, import_id: str) -> Import:
+def start(tx: Tx, actor: Actor, kinds: Kinds, company: Company, import_id: str, *, worker: str = HUB) -> Import:
     """Begin to write. `Conflict` when it has begun already."""
     job = _for_step(tx, actor, kinds, import_id, PREPARING, "Загрузка уже начата или закончена")
     _ready(kind_of(kinds, job.kind), company, job)
-    return _begin(tx, actor, job, State.RUNNING, "started")
+    return _begin(tx, actor, job, State.RUNNING, "started", worker)
 
 
-def _begin(tx: Tx, actor: Actor, job: Import, state: State, event: str) -> Import:
-    changed = tx.update(IMPORTS, job, **FRESH, state=state, run=job.run + 1, started_at=tx.now, finished_at=None)
+def _begin(tx: Tx, actor: Actor, job: Import, state: State, event: str, worker: str) -> Import:
+    begun = {"state": state, "worker": worker, "run": job.run + 1, "started_at": tx.now, "finished_at": None}
+    changed = tx.update(IMPORTS, job, **FRESH, **begun)
     record(tx, actor, "import", job.id, event, {"state": (job.state, state)})
     announce(tx, changed, event)
     return changed
@@ -285,10 +324,11 @@ def cancel(tx: Tx, actor: Actor, kinds: Kinds, import_id: str) -> Import:
 
 
 def undo(tx: Tx, actor: Actor, kinds: Kinds, import_id: str) -> Import:
-    """Begin to take back what it did, last row first."""
+    """Begin to take back what it did, last row first, in the name of the actor. The hub does it, whoever imported."""
     job = _for_step(tx, actor, kinds, import_id, UNDOABLE, "Отменить можно только загрузку, которая закончена")
     cursor = job.cursor if job.undone or job.kept else job.cursor + 1  # an undo that broke off goes on
-    changed = tx.update(IMPORTS, job, state=State.UNDOING, cursor=cursor, started_at=tx.now, finished_at=None)
+    begun = {"state": State.UNDOING, "worker": HUB, "undo_by": signature(actor), "problem": None}
+    changed = tx.update(IMPORTS, job, **begun, cursor=cursor, started_at=tx.now, finished_at=None)
     record(tx, actor, "import", job.id, "undo", {"state": (job.state, State.UNDOING)})
     announce(tx, changed, "undo")
     return changed
@@ -296,12 +336,13 @@ def undo(tx: Tx, actor: Actor, kinds: Kinds, import_id: str) -> Import:
 
 def error_rows(tx: ReadTx, job: Import, after: int = 0, limit: int = 500) -> list[ImportRow]:
     """Rows of the last run that were refused, in the order of the file."""
-    return rows_of(tx, job, Outcome.FAILED, after, limit)
-
-
-def rows_of(tx: ReadTx, job: Import, outcome: Outcome, after: int, limit: int) -> list[ImportRow]:
-    where = {"import_id": job.id, "run": job.run, "outcome": outcome, "row": Gt(after)}
+    where = {"import_id": job.id, "run": job.run, "outcome": Outcome.FAILED, "row": Gt(after)}
     return tx.find(IMPORT_ROWS, where, sort="row", limit=limit)
+
+
+def kept_rows(tx: ReadTx, job: Import, limit: int) -> list[ImportRow]:
+    """The first rows that could not be undone, or not wholly, in the order of the file."""
+    return tx.find(IMPORT_ROWS, {"import_id": job.id, "kept": True}, sort="row", limit=limit)
 
 
 def announce(tx: Tx, job: Import, event: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Invalid
+from crm_core.merged import resolve
 from crm_core.sheets.writing import Cell
 from storage import Collection, Entity, Index, ReadTx, Tx
 
@@ -51,6 +52,10 @@ class Field:
     example: str = ""
     many: bool = False
     """Several columns and several values in a cell may belong to it: `parse` gives a tuple, and they are joined."""
+    part_of: str | None = None
+    """Key of the field that its text goes into, in the order of the fields: a surname is a part of the name."""
+    exported: bool = True
+    """False: taken in only."""
 
 
 EXTERNAL_KEY = "external_id"
@@ -107,6 +112,9 @@ class ImportKind(Protocol):
     def fields(self, company: Company) -> Sequence[Field]:
         """The fields that a table may fill, in the order of an export; without the external id."""
 
+    def marks(self, values: Mapping[str, Any], rule: Sequence[str]) -> list[tuple[str, Any]]:
+        """By what `find_duplicate` would recognise a record made of an earlier row of the same table: (key, value)."""
+
     def find_duplicate(self, tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> str | None:
         """Id of the record that these values belong to, looked for by the keys of `rule` in their order."""
 
@@ -123,8 +131,8 @@ class ImportKind(Protocol):
     def export_page(
         self, tx: ReadTx, actor: Actor, company: Company, where: Any, after: str | None, limit: int
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
-        """Up to `limit` records after a cursor: (id, cells in the order of `fields`), and the next cursor. `where` is a
-        filter of the store. Only what the actor may read and export."""
+        """Up to `limit` records after a cursor: (id, cells in the order of those `fields` that are exported), and the
+        next cursor. `where` is a filter of the store. Only what the actor may read and export."""
 
 
 Kinds = Mapping[str, ImportKind]
@@ -152,10 +160,17 @@ def all_fields(kind: ImportKind, company: Company) -> tuple[Field, ...]:
     return (*kind.fields(company), EXTERNAL_FIELD)
 
 
-def external_of(tx: ReadTx, entity: str, external_id: str) -> str | None:
-    """Id of the record with this external id."""
-    found = tx.get(EXTERNAL, f"{entity}:{external_id}")
-    return found.record_id if found else None
+def marks_of(values: Mapping[str, Any], keys: Sequence[str]) -> list[tuple[str, Any]]:
+    """Each value of these fields with its key."""
+    found = ((key, values[key]) for key in keys if key in values)
+    return [(key, each) for key, value in found for each in (value if isinstance(value, tuple) else (value,))]
+
+
+def external_of(tx: ReadTx, kind: ImportKind, external_id: str) -> str | None:
+    """Id of the record with this external id, or of the one that it was merged into. None when it is gone."""
+    found = tx.get(EXTERNAL, f"{kind.entity}:{external_id}")
+    record = tx.get(kind.collection, resolve(tx, found.record_id)) if found else None
+    return record.id if record else None
 
 
 def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
@@ -164,10 +179,13 @@ def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
     return next((each.id.partition(":")[2] for each in found if each.id.startswith(f"{entity}:")), None)
 
 
-def remember_external(tx: Tx, entity: str, external_id: str, record_id: str) -> None:
-    """Tie the record to this external id; one that is tied already stays."""
-    entry = ExternalId(id=f"{entity}:{external_id}", record_id=record_id)
-    tx.insert_unknown(EXTERNAL, [entry])
+def remember_external(tx: Tx, kind: ImportKind, external_id: str, record_id: str) -> None:
+    """Tie the record to this external id; one that is tied to a living record stays."""
+    known = tx.get(EXTERNAL, f"{kind.entity}:{external_id}")
+    if known is None:
+        tx.insert(EXTERNAL, ExternalId(id=f"{kind.entity}:{external_id}", record_id=record_id))
+    elif external_of(tx, kind, external_id) is None:
+        tx.update(EXTERNAL, known, record_id=record_id)
 
 
 def forget_external(tx: Tx, record_id: str) -> None:

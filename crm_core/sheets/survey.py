@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -90,13 +90,27 @@ def in_words(errors: Sequence[CellError]) -> str:
     return "; ".join(parts)
 
 
-def error_table(path: Path, job: Import, failed: Iterable[ImportRow]) -> Iterator[list[Cell]]:
-    """The original rows that were refused, with a column that says why; `failed` in the order of the file."""
-    width = len(job.columns)
-    head = next((cells for number, cells in read_rows(path, job.layout) if number == job.layout.header_row), [])
-    names = [cell or column.heading for cell, column in zip([*head, *[""] * width], job.columns, strict=False)]
-    yield [*names, ERROR_HEADING]
-    rows = data_rows(path, job.layout)
-    for each in failed:
-        cells = next((cells for number, cells in rows if number == each.row), [])
-        yield [*[*cells, *[""] * width][:width], in_words(each.errors)]
+class ErrorTable:
+    """The original rows that were refused, with a column that says why. The file is read once, along with the pages of
+    refused rows. Blocking: for a thread."""
+
+    def __init__(self, path: Path, job: Import) -> None:
+        self._path = path
+        self._job = job
+        self._rows = data_rows(path, job.layout)
+
+    def head(self) -> list[Cell]:
+        """The headings as they are in the file."""
+        layout, width = self._job.layout, len(self._job.columns)
+        head = next((cells for number, cells in read_rows(self._path, layout) if number == layout.header_row), [])
+        cells = zip([*head, *[""] * width], self._job.columns, strict=False)
+        return [*(cell or column.heading for cell, column in cells), ERROR_HEADING]
+
+    def page(self, failed: Iterable[ImportRow]) -> list[list[Cell]]:
+        """The next of them; `failed` in the order of the file, behind those of the page before."""
+        width = len(self._job.columns)
+        shown: list[list[Cell]] = []
+        for each in failed:
+            cells = next((cells for number, cells in self._rows if number == each.row), [])
+            shown.append([*[*cells, *[""] * width][:width], in_words(each.errors)])
+        return shown

@@ -10,7 +10,7 @@ from crm_core.company import Company
 from crm_core.errors import CoreError
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS, Import, ImportRow, Outcome, State, announce
 from crm_core.sheets.kinds import ImportKind, Kinds, RecordRef, forget_external, kind_of
-from crm_core.sheets.work import author_of
+from crm_core.sheets.work import actor_behind
 from storage import Lt, Tx
 
 PIECE = 100
@@ -31,7 +31,7 @@ def undo_piece(
         announce(tx, tx.update(IMPORTS, job, state=State.UNDONE, finished_at=tx.now), "undone")
         return None
     kind = kind_of(kinds, job.kind)
-    actor = actor or author_of(tx, company, job)
+    actor = actor or actor_behind(tx, company, job)
     notes = [_undo_row(tx, kind, company, actor, row) for row in rows if row.outcome in _WRITTEN]
     kept = sum(note is not None for note in notes)
     _move(tx, job, rows[-1].row, len(notes) - kept, kept)
@@ -50,7 +50,7 @@ def pass_over(tx: Tx, import_id: str, before: int, message: str) -> int | None:
     row = tx.first(IMPORT_ROWS, where, sort="-row")
     if row is None:
         return None
-    tx.update(IMPORT_ROWS, row, note=message)
+    tx.update(IMPORT_ROWS, row, note=message, kept=True)
     _move(tx, job, row.row, 0, 1)
     return row.row
 
@@ -72,10 +72,11 @@ def _undo_row(tx: Tx, kind: ImportKind, company: Company, actor: Actor, row: Imp
     if note is None and record.created:
         forget_external(tx, record.id)
     if note is not None:
-        tx.update(IMPORT_ROWS, row, note=note)
+        tx.update(IMPORT_ROWS, row, note=note, kept=True)
     return note
 
 
 def _move(tx: Tx, job: Import, cursor: int, undone: int, kept: int) -> None:
-    changed = tx.update(IMPORTS, job, cursor=cursor, undone=job.undone + undone, kept=job.kept + kept)
+    counts = {"undone": job.undone + undone, "kept": job.kept + kept}
+    changed = tx.update(IMPORTS, job, cursor=cursor, touched_at=tx.now, **counts)
     announce(tx, changed, "progress")

@@ -40,6 +40,7 @@ from crm_core.sheets.kinds import (
     all_fields,
     external_of,
     kind_of,
+    marks_of,
     remember_external,
 )
 from crm_core.sheets.reading import Row
@@ -91,6 +92,7 @@ class Plan:
                 errors.append(_cell_error(heading, text, str(error)))
                 continue
             values[key] = tuple(dict.fromkeys((*values.get(key, ()), *value))) if wanted.many else value
+        self._join(values)
         wrong = {each.column for each in errors}
         for key, wanted in self.fields.items():
             if wanted.required and key not in values and not ({cells[key][0]} & wrong if key in cells else False):
@@ -98,16 +100,27 @@ class Plan:
                 errors.append(CellError(column=heading, message=f"Не заполнено обязательное поле «{wanted.title}»"))
         return Parsed(row[0], values, cells, tuple(errors))
 
+    def _join(self, values: dict[str, Any]) -> None:
+        """Put what is a part of another field where it belongs, unless it stands there already."""
+        for whole in {each.part_of for each in self.fields.values() if each.part_of}:
+            keys = [key for key, each in self.fields.items() if whole in (key, each.part_of)]
+            words = {key: values.pop(key) for key in keys if key in values}
+            known = words.get(whole, "").casefold().split()
+            texts = [text for key, text in words.items() if key == whole or text.casefold() not in known]
+            if texts:
+                values[whole] = " ".join(texts)
+
 
 def _cell_error(heading: str, text: str, message: str) -> CellError:
     return CellError(column=heading, value=text[:LONGEST_VALUE], message=message)
 
 
-def author_of(tx: ReadTx, company: Company, job: Import) -> Actor:
-    """Whoever began the import, with the rights of today. `Forbidden` when he may not import any more."""
-    if job.author_id is None:
-        return Actor(id=None, name=job.author, roles=frozenset(job.roles), rights=company.rights)
-    user = tx.get(USERS, job.author_id)
+def actor_behind(tx: ReadTx, company: Company, job: Import) -> Actor:
+    """Whoever asked for the step that the import is at, with the rights of today. `Forbidden` when he has left."""
+    asked = job.asked_by
+    if asked.id is None:
+        return Actor(id=None, name=asked.name, roles=frozenset(asked.roles), rights=company.rights)
+    user = tx.get(USERS, asked.id)
     if user is None or not user.active:
         raise Forbidden("Сотрудник, который начал загрузку, больше не работает")
     return actor_for(tx, user, company.rights)
@@ -123,15 +136,18 @@ class Tried(Exception):
 
 @dataclass(slots=True)
 class Seen:
-    """What a dry run would have made so far: key of a record → number of its row."""
+    """What a dry run would have made so far: mark of a record → number of its row."""
 
+    kind: ImportKind
     keys: dict[tuple[str, Any], int] = field(default_factory=dict)
 
     def judge(self, job: Import, parsed: Parsed, row: ImportRow) -> ImportRow:
         """The row as it would have been with the records of earlier pieces there."""
         if row.outcome is not Outcome.CREATED:
             return row
-        found = [(key, value) for key in job.rule.by for value in _values_of(parsed, key)]
+        by = [key for key in job.rule.by if key != EXTERNAL_KEY]
+        external = marks_of(parsed.values, [EXTERNAL_KEY]) if EXTERNAL_KEY in job.rule.by else []
+        found = [*external, *self.kind.marks(parsed.values, by)]
         before = next((self.keys[key] for key in found if key in self.keys), None)
         for key in found:
             self.keys.setdefault(key, row.row)
@@ -141,24 +157,22 @@ class Seen:
         return msgspec.structs.replace(row, outcome=outcome, note=f"То же, что в строке {before}")
 
 
-def _values_of(parsed: Parsed, key: str) -> tuple[Any, ...]:
-    value = parsed.values.get(key)
-    return value if isinstance(value, tuple) else () if value is None else (value,)
-
-
 def try_piece(
     tx: Tx, kinds: Kinds, company: Company, actor: Actor | None, import_id: str, rows: Sequence[Parsed]
 ) -> None:
     """A piece of a dry run. Always raises: `Tried`."""
     job = tx.require(IMPORTS, import_id)
-    actor = actor or author_of(tx, company, job)
+    actor = actor or actor_behind(tx, company, job)
     raise Tried([apply_row(tx, kind_of(kinds, job.kind), company, actor, job, row) for row in rows])
 
 
-def note_piece(tx: Tx, import_id: str, run: int, cursor: int, rows: Sequence[ImportRow], *, end: bool) -> bool:
-    """Keep what a piece of a dry run found: the counts, and the rows with errors. False when it was cancelled."""
+def note_piece(
+    tx: Tx, import_id: str, run: int, before: int, cursor: int, rows: Sequence[ImportRow], *, end: bool
+) -> bool:
+    """Keep what a piece of a dry run found between two cursors: the counts, and the rows with errors. False when it was
+    cancelled, or somebody else tries the rows as well and was faster."""
     job = tx.get(IMPORTS, import_id)
-    if job is None or job.state is not State.CHECKING or job.run != run:
+    if job is None or job.state is not State.CHECKING or job.run != run or job.cursor != before:
         return False
     for row in rows:
         if row.outcome is Outcome.FAILED:
@@ -185,7 +199,7 @@ def work_piece(
     if job is None or job.state is not State.RUNNING or job.cursor != before:
         return False
     kind = kind_of(kinds, job.kind)
-    actor = actor or author_of(tx, company, job)
+    actor = actor or actor_behind(tx, company, job)
     check(actor, kind.entity, Action.IMPORT)
     made = [apply_row(tx, kind, company, actor, job, row) for row in rows]
     for row in made:
@@ -214,6 +228,7 @@ def _advance(tx: Tx, job: Import, cursor: int, rows: Sequence[ImportRow], state:
     count = {each: sum(row.outcome is each for row in rows) for each in Outcome}
     changes: dict[str, Any] = {
         "cursor": max(cursor, job.cursor),
+        "touched_at": tx.now,
         "done": job.done + len(rows),
         "created": job.created + count[Outcome.CREATED],
         "updated": job.updated + count[Outcome.UPDATED],
@@ -247,7 +262,7 @@ def _apply(tx: Tx, kind: ImportKind, company: Company, actor: Actor, job: Import
     values = {key: value for key, value in row.values.items() if key != EXTERNAL_KEY}
     external = row.values.get(EXTERNAL_KEY)
     found = _duplicate(tx, kind, job, values, external)
-    if external and found is None and external_of(tx, kind.entity, external):
+    if external and found is None and external_of(tx, kind, external):
         raise Invalid(
             {EXTERNAL_KEY: f"«{EXTERNAL_FIELD.title}» уже у другой записи: уберите его или обновляйте по нему"}
         )
@@ -256,12 +271,12 @@ def _apply(tx: Tx, kind: ImportKind, company: Company, actor: Actor, job: Import
     if found is None:
         made = kind.create(tx, actor, company, values)
         if external:
-            remember_external(tx, kind.entity, external, made.id)
+            remember_external(tx, kind, external, made.id)
         after = msgspec.to_builtins(dict(made.after))
         return _row(job, row, Outcome.CREATED, record_id=made.id, after=after, external=bool(external))
     done = kind.update(tx, actor, company, found, values)
     if external:
-        remember_external(tx, kind.entity, external, found)
+        remember_external(tx, kind, external, found)
     if not done.after:
         return _row(job, row, Outcome.SKIPPED, record_id=found, note="Менять нечего: всё уже так")
     before, after = msgspec.to_builtins(dict(done.before)), msgspec.to_builtins(dict(done.after))
@@ -273,7 +288,7 @@ def _duplicate(
 ) -> str | None:
     if job.rule.on_duplicate is OnDuplicate.CREATE:
         return None
-    if external and EXTERNAL_KEY in job.rule.by and (found := external_of(tx, kind.entity, external)):
+    if external and EXTERNAL_KEY in job.rule.by and (found := external_of(tx, kind, external)):
         return found
     return kind.find_duplicate(tx, values, [key for key in job.rule.by if key != EXTERNAL_KEY])
 

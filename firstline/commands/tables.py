@@ -1,4 +1,4 @@
-"""`import` and `export`: tables of contacts and leads from the command line, beside a running hub or without it.
+"""`import` and `export`: tables from the command line, beside a running hub or without it.
 
 The command does the work itself, as a guest of the store, with the same pieces as the hub's worker; the hub sees what
 comes in and distributes leads. An interrupted import is done again with the same file: what is there is passed over.
@@ -81,7 +81,9 @@ def _check_target(file: Path, *, force: bool) -> None:
 @options
 @blocking
 async def import_(hub: Target, kind: str, file: Path, dry_run: bool, duplicates: str) -> int:
-    """Загружает записи вида KIND (contacts, leads) из FILE. Столбцы узнаются по заголовкам."""
+    """Загружает записи вида KIND (leads, contacts, companies, deals, products) из FILE.
+
+    Столбцы узнаются по заголовкам."""
     settings = hub.settings()
     kinds = import_kinds(settings.queues)
     chosen = _kind(kinds, kind)
@@ -111,7 +113,6 @@ async def _prepare(
         layout=found.layout,
         columns=found.columns,
         total=found.total,
-        worker=WORKER,
     )
     for column in found.columns:
         click.echo(f"  {column.heading} → {column.field or 'не загружается'}. {column.reason}")
@@ -122,7 +123,7 @@ async def _prepare(
 async def _run(store: Store, settings: Settings, kinds: Kinds, job: Import, *, dry: bool) -> Import:
     """Work the job off and show how far it is; an interrupted one is left cancelled, so that it can be undone."""
     actor, company = console(settings.company), settings.company
-    job = await store.write(jobs.dry_run if dry else jobs.start, actor, kinds, company, job.id)
+    job = await store.write(jobs.dry_run if dry else jobs.start, actor, kinds, company, job.id, worker=WORKER)
     worker = ImportWorker(store, kinds, company, actor=actor)
     work = asyncio.create_task(worker.work_off(job))
     try:
@@ -163,7 +164,7 @@ async def _report(store: Store, job: Import, *, dry: bool) -> int:
 @options
 @blocking
 async def export(hub: Target, kind: str, file: Path, force: bool) -> None:
-    """Выгружает все записи вида KIND (contacts, leads) в FILE."""
+    """Выгружает все записи вида KIND (leads, contacts, companies, deals, products) в FILE."""
     settings = hub.settings()
     chosen, format = _kind(import_kinds(settings.queues), kind), _format(file)
     _needs_data(hub)

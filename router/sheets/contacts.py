@@ -6,21 +6,33 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_core.access import check
+from crm_core.access import check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.company import Company
-from crm_core.leads import LEADS
+from crm_core.errors import Invalid
+from crm_core.merged import resolve
+from crm_core.normalize import LONGEST
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE, IdentityKind, Person, identity_id, owner_of
+from crm_core.references import TO_PERSON, used_by
 from crm_core.rights import Action
-from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated
+from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated, marks_of
 from crm_core.sheets.writing import Cell
-from crm_core.tasks import TASKS
-from crm_core.timeline import TIMELINE
 from router import normalize
-from router.person import create_person, edit_person
-from storage import AnyOf, Filter, ReadTx, Tx
+from router.person import MOST, create_person, edit_person
+from router.sheets.cells import (
+    COMMENT,
+    OWNER,
+    day_text,
+    differing,
+    email_of,
+    employee,
+    kept_words,
+    parse_text,
+    stored,
+)
+from storage import AllOf, AnyOf, Filter, ReadTx, Tx
 
 _PARTS = re.compile(r"[\s,;]+")
 NAME = ("ФИО", "Имя", "Контакт", "Контактное лицо", "Клиент", "Фамилия Имя Отчество", "Full name", "Contact", "Name")
@@ -30,10 +42,15 @@ PHONES = ("Телефон", "Телефоны", "Тел", "Мобильный", 
 EMAILS = ("Почта", "Электронная почта", "Эл почта", "E-mail", "Email", "Mail", "Адрес почты", "Имейл")
 IDENTITY_OF = {"phones": IdentityKind.PHONE, "emails": IdentityKind.EMAIL}
 TOUCHED = "С контактом уже работали: он оставлен"
+MERGED = "Контакт объединён с другим: он оставлен"
+_USES = tuple(each for each in TO_PERSON if each.collection is not IDENTITIES)
+"""What keeps a person; his phones and emails go with him."""
 
 
 def parse_phones(text: str, company: Company) -> tuple[str, ...]:
     """Every number of a cell, in E.164."""
+    if len(text) > LONGEST:
+        raise Unreadable(f"Больше {LONGEST} знаков в одной ячейке: разнесите номера по столбцам «Телефон»")
     found = normalize.phones(text)
     if not found:
         raise Unreadable("Не похоже на номер телефона: напишите его с кодом, например +7 916 123-45-67")
@@ -50,14 +67,33 @@ def parse_emails(text: str, company: Company) -> tuple[str, ...]:
 
 
 PERSON_FIELDS = (
+    Field("last_name", "Фамилия", ("Last name", "Surname", "Фамилия контакта"), part_of="name", exported=False),
     Field("name", "Имя", NAME, example="Иван Петров"),
+    Field("middle_name", "Отчество", ("Second name", "Middle name", "Patronymic"), part_of="name", exported=False),
     Field("phones", "Телефоны", PHONES, parse=parse_phones, example="+7 916 123-45-67", many=True),
     Field("emails", "Почта", EMAILS, parse=parse_emails, example="ivan@example.ru", many=True),
     Field("company", "Компания", COMPANY, example="ООО «Ромашка»"),
 )
+_OWN = (
+    Field("position", "Должность", ("Position", "Job title", "Title")),
+    Field("birthday", "День рождения", ("Дата рождения", "Birthday"), parse=day_text, example="31.12.1985"),
+    Field("owner_id", "Ответственный", OWNER, example="anna@example.ru"),
+    Field("comment", "Комментарий", COMMENT, parse=parse_text),
+)
+_FIELDS = (*PERSON_FIELDS, *_OWN)
+_KEPT = tuple(field.key for field in _FIELDS if field.exported)
 
 
-def find_person(tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> Person | None:
+def check_marks(values: Mapping[str, Any], prefix: str = "") -> None:
+    """`Invalid` when a row gives somebody more phones or emails than a person may have: before anything is written."""
+    wrong = {
+        f"{prefix}{key}": f"Не больше {MOST}" for key in IDENTITY_OF if len(values.get(f"{prefix}{key}", ())) > MOST
+    }
+    if wrong:
+        raise Invalid(wrong)
+
+
+def person_of_row(tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> Person | None:
     """The person with one of these phones or emails."""
     for key in rule:
         for value in values.get(key, ()) if key in IDENTITY_OF else ():
@@ -69,10 +105,11 @@ def find_person(tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> P
 def remove_person(tx: Tx, actor: Actor, person: Person) -> str | None:
     """Remove somebody with whom nothing has happened yet; else the reason why he stays."""
     pairs: Filter = AnyOf(({"first_id": person.id}, {"second_id": person.id}))
-    his = {"person_id": person.id}
-    if tx.first(LEADS, his) or tx.first(TIMELINE, his) or tx.first(TASKS, his) or tx.first(DUPLICATES, pairs):
+    if used := used_by(tx, _USES, person.id):
+        return f"С контактом уже работали ({', '.join(used)}): он оставлен"
+    if tx.first(DUPLICATES, pairs):
         return TOUCHED
-    for identity in tx.find(IDENTITIES, his):
+    for identity in tx.find(IDENTITIES, {"person_id": person.id}):
         tx.delete(IDENTITIES, identity)
     tx.delete(PEOPLE, person)
     audit(tx, actor, "contact", person.id, "deleted", {"name": (person.name, None)})
@@ -90,31 +127,34 @@ class Contacts:
     duplicates: Mapping[str, str] = {"phones": "Телефон", "emails": "Почта"}
 
     def fields(self, company: Company) -> Sequence[Field]:
-        return PERSON_FIELDS
+        return _FIELDS
+
+    def marks(self, values: Mapping[str, Any], rule: Sequence[str]) -> list[tuple[str, Any]]:
+        return marks_of(values, rule)
 
     def find_duplicate(self, tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> str | None:
-        person = find_person(tx, values, rule)
+        person = person_of_row(tx, values, rule)
         return person.id if person else None
 
     def create(self, tx: Tx, actor: Actor, company: Company, values: Mapping[str, Any]) -> RecordRef:
-        person = create_person(tx, actor, values)
+        person = create_person(tx, actor, _values(tx, values))
         return RecordRef(person.id, True, {}, _state(person))
 
     def update(self, tx: Tx, actor: Actor, company: Company, record: str, values: Mapping[str, Any]) -> Updated:
         before = tx.require(PEOPLE, record)
-        wanted = dict(values)
+        wanted = _values(tx, values)
         for key in IDENTITY_OF:
             if key in wanted:
                 wanted[key] = tuple(dict.fromkeys((*getattr(before, key), *wanted[key])))
-        after = _state(edit_person(tx, actor, record, wanted))
-        changed = [key for key, value in _state(before).items() if after[key] != value]
-        return Updated({key: _state(before)[key] for key in changed}, {key: after[key] for key in changed})
+        return Updated(*differing(_state(before), _state(edit_person(tx, actor, record, wanted))))
 
     def undo(self, tx: Tx, actor: Actor, company: Company, record: RecordRef) -> str | None:
         person = tx.get(PEOPLE, record.id)
         if person is None:
+            if resolve(tx, record.id) != record.id:
+                return MERGED
             return None if record.created else "Контакта больше нет"
-        now = _plain(_state(person))
+        now = stored(_state(person))
         if record.created:
             fresh = now == record.after and person.last_activity_at == person.created_at
             return remove_person(tx, actor, person) if fresh and not person.messengers else TOUCHED
@@ -126,30 +166,37 @@ class Contacts:
                 person.id,
                 {key: value or ([] if key in IDENTITY_OF else None) for key, value in back.items()},
             )
-        kept = [field.title for field in PERSON_FIELDS if field.key in record.before and field.key not in back]
-        return f"Изменено после загрузки и оставлено: {', '.join(kept)}" if kept else None
+        kept = [field.title for field in _FIELDS if field.key in record.before and field.key not in back]
+        return kept_words(kept)
 
     def export_page(
         self, tx: ReadTx, actor: Actor, company: Company, where: Filter, after: str | None, limit: int
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
         check(actor, self.entity, Action.READ)
-        check(actor, self.entity, Action.EXPORT)
-        people = tx.find(PEOPLE, where, sort="created_at", limit=limit, after=after)
-        rows = [(each.id, person_cells(each)) for each in people]
+        exportable = visible(actor, self.entity, owner_fields=("owner_id",), action=Action.EXPORT)
+        if exportable is None:
+            return [], None
+        people = tx.find(PEOPLE, AllOf((where, exportable)), sort="created_at", limit=limit, after=after)
+        rows = [(each.id, [*person_cells(each), *_own_cells(tx, each)]) for each in people]
         return rows, tx.cursor_after(PEOPLE, people[-1], "created_at") if len(people) == limit else None
 
 
 def person_cells(person: Person | None) -> list[Cell]:
     """Name, phones, emails, company, in the order of `PERSON_FIELDS`."""
     if person is None:
-        return [None] * len(PERSON_FIELDS)
+        return [None] * sum(field.exported for field in PERSON_FIELDS)
     return [person.name, ", ".join(person.phones), ", ".join(person.emails), person.company]
 
 
+def _own_cells(tx: ReadTx, person: Person) -> list[Cell]:
+    return [person.position, person.birthday, email_of(tx, person.owner_id), person.comment]
+
+
+def _values(tx: ReadTx, values: Mapping[str, Any]) -> dict[str, Any]:
+    """As the card takes them."""
+    owner = {"owner_id": employee(tx, values["owner_id"]).id} if "owner_id" in values else {}
+    return {**values, **owner}
+
+
 def _state(person: Person) -> dict[str, Any]:
-    return {field.key: getattr(person, field.key) for field in PERSON_FIELDS}
-
-
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    """As it is stored on the row of an import: JSON."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in state.items()}
+    return {key: getattr(person, key) for key in _KEPT}

@@ -7,9 +7,7 @@ making a second one is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,6 +17,7 @@ from crm_core.access import check, visible
 from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.company import Company
+from crm_core.decisions import DECISIONS, explain
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import (
     LEADS,
@@ -33,22 +32,30 @@ from crm_core.leads import (
     open_lead_of,
     set_stage,
 )
-from crm_core.people import PEOPLE, Person, identity_id, owner_of
+from crm_core.people import PEOPLE, Person, find_person, identity_id, owner_of
 from crm_core.rights import Action
-from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated
+from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated, marks_of
 from crm_core.sheets.writing import Cell
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE, ItemKind
-from crm_core.users import PLACE, QUEUE_WAKE, USERS, User
+from crm_core.users import PLACE, QUEUE_WAKE, User
 from router.identify import identify
-from router.sheets.contacts import IDENTITY_OF, PERSON_FIELDS, find_person, person_cells, remove_person
+from router.sheets.cells import (
+    CREATED,
+    OWNER,
+    card_field,
+    card_values,
+    email_of,
+    employee,
+    kept_words,
+    number_of,
+    parse_moment,
+)
+from router.sheets.contacts import IDENTITY_OF, PERSON_FIELDS, person_cells, person_of_row, remove_person
 from storage import AllOf, Filter, ReadTx, Tx
 
 CHANNEL = "import"
 TOUCHED = "С лидом уже работали: он оставлен"
-MOMENTS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%d.%m.%Y %H:%M:%S",
-           "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y")  # fmt: skip
-YEARS = range(1990, 2200)
 _OWN = frozenset({ItemKind.DECISION, ItemKind.OFFER})
 """What the hub itself writes on the timeline of a lead that nobody has touched."""
 
@@ -69,50 +76,15 @@ def parse_source(text: str, company: Company) -> str:
     raise Unreadable(f"Такого источника нет; есть {', '.join(dict.fromkeys(rule.label for rule in company.sources))}")
 
 
-def parse_moment(text: str, company: Company) -> datetime:
-    """A date, with or without time, of the company's time zone; comes out in UTC."""
-    for pattern in MOMENTS:
-        try:
-            found = datetime.strptime(text, pattern).replace(tzinfo=ZoneInfo(company.timezone))
-        except ValueError:
-            continue
-        if found.year in YEARS:
-            return found.astimezone(UTC)
-    raise Unreadable("Не похоже на дату: нужен вид 22.11.2026 или 22.11.2026 14:05")
-
-
-def parse_number(text: str, company: Company) -> int:
-    digits = text.lstrip("№# ")
-    if not digits.isascii() or not digits.isdecimal() or len(digits) > 15:
-        raise Unreadable("Нужен номер лида цифрами")
-    return int(digits)
-
-
-def _choice(choices: Mapping[str, str]) -> Any:
-    def parse(text: str, company: Company) -> str:
-        for key, title in choices.items():
-            if text.casefold() in (key.casefold(), title.casefold()):
-                return key
-        raise Unreadable(f"Такого значения нет; есть {', '.join(choices.values())}")
-
-    return parse
-
-
-def _text(text: str, company: Company) -> str:
-    if len(text) > 20_000:
-        raise Unreadable("Длиннее 20 000 знаков: сократите")
-    return text
-
-
 _FIXED = (
-    Field("number", "Номер", ("№", "Номер лида", "Number", "Lead number"), parse=parse_number, example="1042"),
-    Field("title", "Название", ("Название лида", "Тема", "Лид", "Title", "Lead", "Subject"), example="Станок"),
+    Field("number", "Номер", ("№", "Номер лида", "Number", "Lead number"), parse=number_of("лида"), example="1042"),
+    Field("title", "Название", ("Название лида", "Тема", "Лид", "Title", "Lead", "Lead name", "Subject"),
+          example="Станок"),
     *PERSON_FIELDS,
     Field("stage", "Стадия", ("Статус", "Этап", "Stage", "Status"), parse=parse_stage, example="Новый"),
-    Field("owner_id", "Ответственный", ("Менеджер", "Продавец", "Owner", "Manager"), example="anna@example.ru"),
+    Field("owner_id", "Ответственный", OWNER, example="anna@example.ru"),
     Field("source", "Источник", ("Откуда", "Source", "Lead source"), parse=parse_source),
-    Field("created_at", "Создан", ("Дата создания", "Дата", "Дата обращения", "Created", "Created at"),
-          parse=parse_moment, example="22.11.2026 14:05"),
+    Field("created_at", "Создан", CREATED, parse=parse_moment, example="22.11.2026 14:05"),
 )  # fmt: skip
 _CARD = ("title", "company", "stage", "source", "fields")
 """What an update may change, and an undo gives back."""
@@ -131,18 +103,17 @@ class Leads:
         self._queue = queue
 
     def fields(self, company: Company) -> Sequence[Field]:
-        own = (
-            Field(f"fields.{rule.key}", rule.title, (rule.key,), parse=_choice(rule.choices) if rule.choices else _text)
-            for rule in company.fields
-        )
-        return (*_FIXED, *own)
+        return (*_FIXED, *(card_field(rule) for rule in company.fields))
+
+    def marks(self, values: Mapping[str, Any], rule: Sequence[str]) -> list[tuple[str, Any]]:
+        return marks_of(values, rule)
 
     def find_duplicate(self, tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> str | None:
         if "number" in rule and "number" in values:
             found = tx.first(LEADS, {"number": values["number"]})
             if found is not None:
                 return found.id
-        person = find_person(tx, values, rule)
+        person = person_of_row(tx, values, rule)
         lead = open_lead_of(tx, person.id) if person else None
         return lead.id if lead else None
 
@@ -150,7 +121,7 @@ class Leads:
         check(actor, "lead", Action.CREATE)
         if not any(values.get(key) for key in ("name", "phones", "emails")):
             raise Invalid({"name": "Укажите имя, телефон или почту клиента"})
-        owner = _owner(tx, values["owner_id"]) if "owner_id" in values else None
+        owner = employee(tx, values["owner_id"]) if "owner_id" in values else None
         stage = company.lead_stage(values.get("stage") or (company.work_stage if owner else company.new_stage))
         known = _known_person(tx, values)
         other = open_lead_of(tx, known.id) if known and stage.kind == "open" else None
@@ -160,6 +131,8 @@ class Leads:
         lead = self._insert(tx, company, values, person, owner, stage.key)
         changes = {"rule": (None, "import"), "stage": (None, lead.stage), "owner_id": (None, lead.owner_id)}
         audit(tx, actor, "lead", lead.id, "created", changes)
+        told = f"Загружен из таблицы; ответственный в ней — {owner.name}" if owner else "Загружен из таблицы"
+        explain(tx, "import", told, lead_id=lead.id, person_id=person.id)
         announce(tx, lead, "created", {"channel": CHANNEL})
         if lead.open and owner is None:
             timers.schedule(tx, PLACE, lead.id, tx.now)
@@ -192,7 +165,7 @@ class Leads:
             waiting_since=tx.now if is_open and owner is None else None,
             repeat_of=former.id if former else None,
             preferred_id=person.former_owner_id,
-            fields=_fields(values),
+            fields=card_values(values),
             last_activity_at=created,
             created_at=created,
             updated_at=tx.now,
@@ -207,7 +180,7 @@ class Leads:
         if _reopens_beside(tx, company, before, stage):
             raise Conflict("У этого клиента уже есть другой открытый лид")
         changes: dict[str, Any] = {key: values[key] for key in ("title", "company") if key in values}
-        if fields := _fields(values):
+        if fields := card_values(values):
             changes["fields"] = fields
         if "source" in values:
             made = _source(company, values["source"])
@@ -234,6 +207,8 @@ class Leads:
             return TOUCHED
         for item in items:
             tx.delete(TIMELINE, item)
+        for decision in tx.find(DECISIONS, {"lead_id": lead.id}, limit=50):
+            tx.delete(DECISIONS, decision)
         for kind in ("offer", "escalate", "call_guard", PLACE):
             timers.cancel(tx, kind, lead.id)
         tx.delete(LEADS, lead)
@@ -284,23 +259,9 @@ def _person(tx: Tx, values: Mapping[str, Any]) -> Person:
     return person
 
 
-def _owner(tx: ReadTx, text: str) -> User:
-    where = {"email": text.strip().lower()} if "@" in text else {"name": text.strip()}
-    found = [user for user in tx.find(USERS, where, limit=3) if user.active]
-    if not found:
-        raise Invalid({"owner_id": "Такого сотрудника нет: укажите его почту или имя, как в списке сотрудников"})
-    if len(found) > 1:
-        raise Invalid({"owner_id": "Сотрудников с таким именем несколько: укажите почту"})
-    return found[0]
-
-
 def _source(company: Company, key: str | None) -> Source:
     label = next((rule.label for rule in company.sources if rule.key == key), "Загрузка из файла")
     return Source(channel=CHANNEL, connector=CHANNEL, key=key or "other", label=label)
-
-
-def _fields(values: Mapping[str, Any]) -> dict[str, str]:
-    return {key.partition(".")[2]: value for key, value in values.items() if key.startswith("fields.")}
 
 
 def _state(lead: Lead) -> dict[str, Any]:
@@ -333,14 +294,13 @@ def _give_back(tx: Tx, actor: Actor, company: Company, lead: Lead, record: Recor
     if stage is not None:
         set_stage(tx, actor, company, for_change(tx, actor, lead.id), stage)
     titles = {field.key: field.title for field in _FIXED} | {"fields": "Поля карточки"}
-    return f"Изменено после загрузки и оставлено: {', '.join(titles[key] for key in kept)}" if kept else None
+    return kept_words([titles[key] for key in kept])
 
 
 def _cells(tx: ReadTx, company: Company, lead: Lead) -> list[Cell]:
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
-    owner = tx.get(USERS, lead.owner_id) if lead.owner_id else None
+    person = find_person(tx, lead.person_id)
     cells = person_cells(person)
     cells[-1] = lead.company or cells[-1]
     own = (rule.choices.get(lead.fields.get(rule.key, ""), lead.fields.get(rule.key)) for rule in company.fields)
     stage, source = company.stage_title(lead.stage), lead.source.label or lead.source.key
-    return [lead.number, lead.title, *cells, stage, owner.email if owner else None, source, lead.created_at, *own]
+    return [lead.number, lead.title, *cells, stage, email_of(tx, lead.owner_id), source, lead.created_at, *own]

@@ -2,8 +2,8 @@
 
 The pause after a piece is as long as the piece took, so an import never has more than half of the writer, and what
 customers send comes first. Files are read in a thread. A worker that is killed leaves a whole number of pieces; the
-next one goes on from the cursor. A dry run keeps nothing in the store but its counts, so after a restart it begins
-again.
+next one goes on from the cursor. A dry run keeps nothing in the store but its counts, so it begins again when whoever
+tried the rows has given no sign for `ABANDONED`. What cannot be read ends its own import alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -45,7 +46,12 @@ PIECE = 100
 LONGEST_PAUSE = 1.0
 LOOK_EVERY = 2.0
 """Seconds between looks when there is no news."""
+ABANDONED = timedelta(seconds=15)
+"""Pieces of a dry run take a part of a second."""
+AT_ONCE = 20
+"""Imports that one look takes up."""
 FAILED_ROW = "Строка не принята из-за внутренней ошибки. Она записана в журнал сервера"
+FAILED_JOB = "Внутренняя ошибка: она записана в журнал сервера. Пересохраните таблицу как CSV UTF-8 и загрузите снова"
 
 
 class ImportWorker:
@@ -68,32 +74,43 @@ class ImportWorker:
             while True:
                 self._news.clear()
                 try:
-                    jobs_at_hand = await self._store.read(_waiting)
-                    for job in jobs_at_hand:
-                        await self.work_off(job)
+                    moved = [await self.work_off(job) for job in await self._store.read(_waiting)]
                 except StoreUnavailable as error:
                     log.error("store unavailable", error=str(error))
-                    jobs_at_hand = []
-                if not jobs_at_hand:
+                    moved = []
+                if not any(moved):
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LOOK_EVERY):
                             await self._news.wait()
         finally:
             stop()
 
-    async def work_off(self, job: Import) -> None:
-        """One job to its end, or until it is cancelled."""
+    async def work_off(self, job: Import) -> bool:
+        """One job to its end, or until it is cancelled. False when somebody else is at it."""
         try:
             if job.state is State.UNDOING:
                 await self._undo(job)
             elif job.state is State.CHECKING:
-                await self._check(await self._store.write(_check_anew, job.id))
+                anew = await self._store.write(_check_anew, job.id)
+                if anew is None:
+                    return False
+                await self._check(anew)
             elif job.state is State.RUNNING:
                 await self._import(job)
-        except (CoreError, OSError) as error:
-            words = "Файла больше нет: загрузите его заново" if isinstance(error, OSError) else str(error)
-            give_up = undoing.stop_undoing if job.state is State.UNDOING else fail_import
-            await self._store.write(give_up, job.id, words)
+        except StoreUnavailable:
+            raise
+        except CoreError as error:
+            await self._give_up(job, str(error))
+        except OSError:
+            await self._give_up(job, "Файла больше нет: загрузите его заново")
+        except Exception:
+            log.exception("import failed", id=job.id)
+            await self._give_up(job, FAILED_JOB)
+        return True
+
+    async def _give_up(self, job: Import, words: str) -> None:
+        give_up = undoing.stop_undoing if job.state is State.UNDOING else fail_import
+        await self._store.write(give_up, job.id, words)
 
     async def _import(self, job: Import) -> None:
         rows, plan = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._company, job)
@@ -126,15 +143,17 @@ class ImportWorker:
         return await self._store.write(work_piece, *common, cursor, last, [], end=end)
 
     async def _check(self, job: Import) -> None:
-        rows, plan, seen = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._company, job), Seen()
-        more = True
+        kind = kind_of(self._kinds, job.kind)
+        rows, plan, seen = self._open(job), Plan.of(kind, self._company, job), Seen(kind)
+        cursor, more = job.cursor, True
         while more:
             began = time.monotonic()
             piece, end = await asyncio.to_thread(_read, rows, plan)
             found = await self._try(job, piece)
             judged = [seen.judge(job, parsed, row) for parsed, row in zip(piece, found, strict=True)]
-            last = piece[-1].number if piece else job.cursor
-            more = await self._store.write(note_piece, job.id, job.run, last, judged, end=end)
+            last = piece[-1].number if piece else cursor
+            more = await self._store.write(note_piece, job.id, job.run, cursor, last, judged, end=end)
+            cursor = last
             await self._give_way(began)
 
     async def _try(self, job: Import, piece: list[Parsed]) -> list[ImportRow]:
@@ -185,13 +204,16 @@ def _read(rows: Iterator[Row], plan: Plan) -> tuple[list[Parsed], bool]:
 
 
 def _waiting(tx: ReadTx) -> list[Import]:
-    found = tx.find(IMPORTS, {"state": In([str(each) for each in WORKING])}, limit=20)
-    return [job for job in found if job.worker == HUB]
+    return tx.find(IMPORTS, {"worker": HUB, "state": In([str(each) for each in WORKING])}, limit=AT_ONCE)
 
 
-def _check_anew(tx: Tx, import_id: str) -> Import:
-    """A dry run from the first row, whatever a worker before has counted."""
+def _check_anew(tx: Tx, import_id: str) -> Import | None:
+    """A dry run from the first row, whatever a worker before has counted; None while one is at it."""
     job = tx.require(IMPORTS, import_id)
-    if job.state is not State.CHECKING or not job.done:
+    if job.state is not State.CHECKING:
+        return None
+    if not job.done:
         return job
+    if job.touched_at is not None and tx.now - job.touched_at < ABANDONED:
+        return None
     return tx.update(IMPORTS, job, **jobs.FRESH, run=job.run + 1)

@@ -131,6 +131,8 @@ async def test_leads_go_to_their_owner_or_to_distribution_and_can_be_undone(benc
     assert counts(job) == (2, 0, 0, 2), job["errors"]
     leads = {each["title"]: each for each in await admin.items("/api/v1/leads")}
     press = leads["Пресс"]
+    (why,) = await admin.items(f"/api/v1/leads/{press['id']}/decisions")
+    assert (why["rule"], why["text"].startswith("Загружен из таблицы")) == ("import", True)
     assert (press["owner_id"], press["stage"]) == (anna.id, "qualification")
     assert press["fields"] == {"equipment_category": "large"}
     assert press["created_at"] == "2026-10-01T09:00:00Z"
@@ -153,7 +155,10 @@ async def test_what_is_exported_can_be_imported_again(bench: Bench) -> None:
     answer = await admin.get("/api/v1/contacts/export")
     assert answer.status == 200
     lines = answer.body.decode("utf-8-sig").splitlines()
-    assert lines == ["Имя;Телефоны;Почта;Компания;Внешний код", "'=Иван;'+79161234567;;;A-1"]
+    assert lines == [
+        "Имя;Телефоны;Почта;Компания;Должность;День рождения;Ответственный;Комментарий;Внешний код",
+        "'=Иван;'+79161234567;;;;;;;A-1",
+    ]
     again = await imported(admin, "contacts", answer.body)
     assert counts(again) == (0, 0, 1, 0)
     book = await admin.get("/api/v1/contacts/export?format=xlsx")
@@ -176,13 +181,15 @@ async def test_an_import_is_prepared_by_whoever_may_import(bench: Bench) -> None
     assert (await upload(seller, "contacts", CONTACTS)).status == 403
     job = (await upload(head, "contacts", CONTACTS)).json
     assert (await seller.get(f"/api/v1/imports/{job['id']}")).status == 403
-    assert await seller.items("/api/v1/imports") == []
+    assert (await seller.get("/api/v1/imports")).status == 403
     assert [each["id"] for each in await head.items("/api/v1/imports")] == [job["id"]]
 
 
 async def test_a_wrong_table_or_mapping_is_refused_by_name(bench: Bench) -> None:
     admin = await bench.token("admin")
-    assert (await upload(admin, "spoons", CONTACTS)).fields == {"kind": "Загрузки «spoons» нет; есть contacts, leads"}
+    assert (await upload(admin, "spoons", CONTACTS)).fields == {
+        "kind": "Загрузки «spoons» нет; есть leads, contacts, companies, deals, products"
+    }
     assert set((await upload(admin, "contacts", "x", name="x.pdf")).fields) == {"file"}
     assert set((await upload(admin, "contacts", b"PK\x03\x04junk", name="x.xlsx")).fields) == {"file"}
     assert set((await upload(admin, "contacts", "Имя;Телефон\n")).fields) == {"file"}
@@ -197,3 +204,27 @@ async def test_a_wrong_table_or_mapping_is_refused_by_name(bench: Bench) -> None
     assert (await admin("PATCH", path, {}, headers={"If-Match": "1"})).status == 409
     again = await admin("PATCH", path, {"separator": ",", "encoding": "utf-8"})
     assert again.json["columns"][0]["heading"].startswith("ФИО;Тел")
+
+
+async def test_exports_keep_to_the_filters_of_their_lists_and_leave_a_trace(bench: Bench) -> None:
+    admin = await bench.token("admin")
+    await imported(admin, "products", "Артикул;Название;Раздел;Цена\nА-1;=Болт;Метизы;1,50\nБ-1;Гайка;;2\n")
+    await imported(admin, "deals", "Название;Стадия;Сумма\nПресс;Новая;100\nПила;Завершена;50,5\n")
+    await imported(admin, "companies", "Название;ИНН\nРомашка;7707083893\nЛютик;\n")
+    category = (await admin.items("/api/v1/product-categories"))[0]["id"]
+    for address, expected in (
+        (f"products/export?category_id={category}", ["А-1;'=Болт;Метизы;шт;;RUB;;1,50;;"]),
+        ("products/export?q=гай", ["Б-1;Гайка;;шт;;RUB;;2,00;;"]),
+        ("companies/export?inn=7707083893", ["Ромашка;7707083893;"]),
+        ("deals/export?stage=won", ["2;Пила;Оборудование;Завершена;50,50;RUB;"]),
+        ("deals/export?pipeline=service", []),
+    ):
+        lines = (await admin.get(f"/api/v1/{address}")).body.decode("utf-8-sig").splitlines()[1:]
+        assert len(lines) == len(expected), address
+        assert all(line.startswith(start) for line, start in zip(lines, expected, strict=True)), lines
+    book = await admin.get("/api/v1/deals/export?format=xlsx")
+    sheet = openpyxl.load_workbook(io.BytesIO(book.body)).active
+    assert sheet["E1"].value == "Сумма"
+    assert sorted(cell.value for cell in sheet["E"][1:]) == [50.5, 100]
+    trail = await admin.items("/api/v1/audit")
+    assert {each["entity"] for each in trail if each["action"] == "exported"} == {"product", "company", "deal"}

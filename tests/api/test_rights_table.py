@@ -155,7 +155,7 @@ async def test_search_finds_exactly_what_the_reader_may_see(world: World) -> Non
 async def test_exports_and_imports_are_for_whom_the_table_says(world: World) -> None:
     wrong: list[str] = []
     for role, reader in world.readers.items():
-        for entity in ("lead", "contact"):
+        for entity in ("lead", "contact", "company", "deal", "product"):
             case = Case(entity)
             answer = await world.callers[role].get(f"/api/v1/{PATHS[entity]}/export")
             compare(wrong, reader, "export", case, may_ever(reader, "export", entity), answer)

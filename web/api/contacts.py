@@ -52,19 +52,19 @@ async def list_(call: Call[ContactQuery, None]) -> Page[ContactOut]:
 def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
     check(actor, "contact", Action.READ)
     if query.phone is None and query.email is None and not (query.q or "").strip():
-        where = _filter(tx, actor, query)
+        where = filter_of(tx, actor, query)
         sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
         rows = tx.find(PEOPLE, where, sort=sort, limit=query.limit + 1, after=query.cursor)
         return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
     found = _found(tx, actor, query)
     if query.company_id or query.owner_id or query.segment:
         named: Filter = {"id": OneOf([person.id for person in found])}
-        among = {each.id for each in tx.find(PEOPLE, AllOf((named, _filter(tx, actor, query))))}
+        among = {each.id for each in tx.find(PEOPLE, AllOf((named, filter_of(tx, actor, query))))}
         found = [person for person in found if person.id in among]
     return Page(items=[show_contact(person) for person in found[: query.limit]], next=None)
 
 
-def _filter(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
+def filter_of(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
     """What every list of contacts can be narrowed by."""
     where: list[Filter] = []
     if query.company_id is not None:

@@ -109,15 +109,23 @@ async def list_(call: Call[DealQuery, None]) -> Page[DealOut]:
 
 def _list(tx: ReadTx, actor: Actor, company: Company, query: DealQuery) -> Page[DealOut]:
     check(actor, "deal", Action.READ)
+    rows = list_deals(tx, actor, filter_of(query), sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    return page_of(tx, DEALS, rows, query.limit, query.sort, lambda deal: show_deal(tx, company, deal))
+
+
+def filter_of(query: DealQuery) -> Filter:
+    """What the parameters mean to the store."""
     filters: list[Filter] = [{name: value for name in _EQUAL if (value := getattr(query, name)) is not None}]
     if query.stage is not None:
         filters.append({"stage": OneOf([stage.strip() for stage in query.stage.split(",")])})
-    if query.created_from is not None:
-        filters.append({"created_at": Gte(query.created_from)})
-    if query.created_to is not None:
-        filters.append({"created_at": Lt(query.created_to)})
-    rows = list_deals(tx, actor, AllOf(tuple(filters)), sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, DEALS, rows, query.limit, query.sort, lambda deal: show_deal(tx, company, deal))
+    return AllOf((*filters, *created_between(query.created_from, query.created_to)))
+
+
+def created_between(start: datetime | None, end: datetime | None) -> list[Filter]:
+    """Records made from `start` on and before `end`, where they are given."""
+    since: list[Filter] = [{"created_at": Gte(start)}] if start is not None else []
+    until: list[Filter] = [{"created_at": Lt(end)}] if end is not None else []
+    return since + until
 
 
 Title = Annotated[str, Meta(min_length=1, max_length=300)]

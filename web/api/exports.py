@@ -1,33 +1,21 @@
-"""`/leads/export`, `/contacts/export`: everything that the reader may see and take out, as one file.
-
-Rows are read page by page, each in a short transaction of its own, so an export of a million records holds up nobody.
-CSV goes out while it is read; XLSX is a ZIP and waits on the disk until it is whole.
-"""
+"""`/leads/export`, `/contacts/export`, …: everything that the reader may see and take out, as one file, with the
+filters of the list and the columns of an import."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Literal
-from urllib.parse import quote
-from zoneinfo import ZoneInfo
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 
-from crm_core.access import check
-from crm_core.company import Company
-from crm_core.rights import Action
-from crm_core.sheets.exporting import export_page, header
-from crm_core.sheets.kinds import ImportKind
-from crm_core.sheets.writing import FORMATS, Cell, writer
-from router.sheets.registry import import_kinds
-from storage import AllOf, Filter, Gte, Lt, ReadTx
+from crm_core.actor import Actor
+from crm_core.categories import with_all_below
+from storage import AllOf, AnyOf, Filter, Prefix, ReadTx
+from storage import In as OneOf
+from web.api import companies, contacts, deals, leads
 from web.api.call import Call, In, Route
 from web.api.input import Id, Line, Moment
-from web.api.leads import LeadQuery, filter_of
-
-Format = Literal["csv", "xlsx"]
-Pages = AsyncIterator[Sequence[Sequence[Cell]]]
+from web.downloads import Format, export
 
 
 class LeadExport(In, frozen=True, kw_only=True):
@@ -47,76 +35,106 @@ class LeadExport(In, frozen=True, kw_only=True):
 
 
 class ContactExport(In, frozen=True, kw_only=True):
+    """The filters of the list that narrow it; somebody who is sought by phone, email or name is not exported."""
+
     format: Format = "csv"
+    company_id: Id | None = None
+    owner_id: Id | None = None
+    segment: Id | None = None
     created_from: Moment | None = None
     created_to: Moment | None = None
 
 
-async def leads(call: Call[LeadExport, None]) -> web.StreamResponse:
+class CompanyExport(In, frozen=True, kw_only=True):
+    """The filters of the list, but for paging."""
+
+    format: Format = "csv"
+    q: Line | None = None
+    inn: Line | None = None
+    owner_id: Id | None = None
+    created_from: Moment | None = None
+    created_to: Moment | None = None
+    segment: Id | None = None
+
+
+class DealExport(In, frozen=True, kw_only=True):
+    """The filters of the list, but for paging."""
+
+    format: Format = "csv"
+    pipeline: Id | None = None
+    stage: Line | None = None
+    open: bool | None = None
+    owner_id: Id | None = None
+    person_id: Id | None = None
+    company_id: Id | None = None
+    lead_id: Id | None = None
+    created_from: Moment | None = None
+    created_to: Moment | None = None
+
+
+class ProductExport(In, frozen=True, kw_only=True):
+    """The filters of the list, but for paging."""
+
+    format: Format = "csv"
+    q: Line | None = None
+    """Beginning of the SKU or of the name."""
+    category_id: Id | None = None
+    active: bool = True
+
+
+def _given(call: Call[Any, None], *but: str) -> dict[str, Any]:
+    return {name: value for name, value in call.query.given().items() if name not in ("format", *but)}
+
+
+async def export_leads(call: Call[LeadExport, None]) -> web.StreamResponse:
     """The same columns as an import takes."""
-    given = {name: value for name, value in call.query.given().items() if name != "format"}
-    query = LeadQuery(**given)
-    return await _export(call, "leads", call.query.format, lambda tx: filter_of(tx, call.actor, query))
+    query = leads.LeadQuery(**_given(call))
+    return await _export(call, "leads", lambda tx, actor: leads.filter_of(tx, actor, query))
 
 
-async def contacts(call: Call[ContactExport, None]) -> web.StreamResponse:
+async def export_contacts(call: Call[ContactExport, None]) -> web.StreamResponse:
     """The same columns as an import takes."""
-    query = call.query
-    filters: list[Filter] = []
-    if query.created_from is not None:
-        filters.append({"created_at": Gte(query.created_from)})
-    if query.created_to is not None:
-        filters.append({"created_at": Lt(query.created_to)})
-    return await _export(call, "contacts", query.format, lambda tx: AllOf(tuple(filters)))
+    query = contacts.ContactQuery(**_given(call, "created_from", "created_to"))
+    made = deals.created_between(call.query.created_from, call.query.created_to)
+    return await _export(
+        call, "contacts", lambda tx, actor: AllOf((contacts.filter_of(tx, actor, query), *made))
+    )  # fmt: skip
 
 
-async def _export(
-    call: Call[Any, None], key: str, format: str, where: Callable[[ReadTx], Filter]
-) -> web.StreamResponse:
-    kind = import_kinds(call.services.desk.queues)[key]
-    check(call.actor, kind.entity, Action.READ)
-    check(call.actor, kind.entity, Action.EXPORT)
-    return await sent(call, format, kind.title, _pages(call, kind, await call.store.read(where)))
+async def export_companies(call: Call[CompanyExport, None]) -> web.StreamResponse:
+    """The same columns as an import takes."""
+    query = companies.CompanyQuery(**_given(call))
+    return await _export(call, "companies", lambda tx, actor: companies.filter_of(tx, actor, query))
 
 
-async def _pages(call: Call[Any, None], kind: ImportKind, where: Filter) -> Pages:
-    company: Company = call.company
-    yield [header(kind, company)]
-    cursor: str | None = None
-    while True:
-        rows, cursor = await call.read(export_page, kind, company, where, cursor)
-        if rows:
-            yield rows
-        if cursor is None:
-            return
+async def export_deals(call: Call[DealExport, None]) -> web.StreamResponse:
+    """The same columns as an import takes."""
+    query = deals.DealQuery(**_given(call))
+    return await _export(call, "deals", lambda tx, actor: deals.filter_of(query))
 
 
-async def sent(call: Call[Any, Any], format: str, name: str, pages: Pages) -> web.StreamResponse:
-    """A table as a download."""
-    day = call.services.clock().astimezone(zone := ZoneInfo(call.company.timezone)).date()
-    plain, full = f"export-{day}.{format}", quote(f"{name} {day}.{format}", safe="")
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": FORMATS[format],
-            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }
-    )
-    first = await anext(pages, None)
-    await response.prepare(call.request)
-    made = writer(format, zone)
-    if first is not None:
-        await response.write(await asyncio.to_thread(made.rows, first))
-    async for page in pages:
-        if written := await asyncio.to_thread(made.rows, page):
-            await response.write(written)
-    await response.write(await asyncio.to_thread(made.end))
-    await response.write_eof()
-    return response
+async def export_products(call: Call[ProductExport, None]) -> web.StreamResponse:
+    """The same columns as an import takes."""
+    return await _export(call, "products", partial(_products, query=call.query))
+
+
+def _products(tx: ReadTx, actor: Actor, query: ProductExport) -> Filter:
+    where: list[Filter] = [{"active": query.active}]
+    if query.category_id is not None:
+        where.append({"category_id": OneOf(with_all_below(tx, query.category_id))})
+    if key := " ".join((query.q or "").split()).lower():
+        where.append(AnyOf(({"sku_key": Prefix(key)}, {"name_key": Prefix(key)})))
+    return AllOf(tuple(where))
+
+
+async def _export(call: Call[Any, None], key: str, where: Any) -> web.StreamResponse:
+    return await export(call.request, call.services, call.actor, key, call.query.format, where)
 
 
 ROUTES = (
-    Route("GET", "/leads/export", leads, "Выгрузить лиды", "lead.export", media="text/csv"),
-    Route("GET", "/contacts/export", contacts, "Выгрузить контакты", "contact.export", media="text/csv"),
+    Route("GET", "/leads/export", export_leads, "Выгрузить лиды", "lead.export", media="text/csv"),
+    Route("GET", "/contacts/export", export_contacts, "Выгрузить контакты", "contact.export", media="text/csv"),
+    Route("GET", "/companies/export", export_companies, "Выгрузить компании", "company.export", media="text/csv"),
+    Route("GET", "/deals/export", export_deals, "Выгрузить сделки", "deal.export", media="text/csv"),
+    Route("GET", "/products/export", export_products, "Выгрузить товары", "product.export", media="text/csv"),
 )

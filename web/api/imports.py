@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
-from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.rights import Action
 from crm_core.sheets import jobs
-from crm_core.sheets.jobs import IMPORTS, CellError, Import, ImportRow, OnDuplicate, Rule
-from crm_core.sheets.kinds import EXTERNAL_FIELD, Kinds, all_fields, kind_of
+from crm_core.sheets.jobs import IMPORTS, CellError, Import, OnDuplicate, Rule
+from crm_core.sheets.kinds import Kinds
 from crm_core.sheets.mapping import Suggestion
 from crm_core.sheets.reading import Layout
-from crm_core.sheets.survey import PreviewRow, error_table, preview, survey, survey_again
-from router.sheets.registry import import_kinds
+from crm_core.sheets.survey import PreviewRow
 from storage import ReadTx
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.exports import sent
-from web.api.files import attachments_of, read_multipart
 from web.api.input import Id, Line, ListQuery
-from web.problems import Problem, invalid
-
-READING = ("sheet", "separator", "encoding", "header_row")
-SHOWN_ERRORS = 100
+from web.downloads import sent
+from web.imports import READING, error_pages, kinds_of, opened, pace, reconfigured, take_in
 
 
 class FieldOut(Out, frozen=True, kw_only=True):
@@ -88,10 +79,6 @@ class ImportDetails(ImportOut, frozen=True, kw_only=True):
     """The first rows that could not be undone, and why."""
 
 
-def kinds_of(call: Call[Any, Any]) -> Kinds:
-    return import_kinds(call.services.desk.queues)
-
-
 def show_import(job: Import, now: datetime) -> ImportOut:
     return ImportOut(**_shown(job, now))
 
@@ -99,73 +86,33 @@ def show_import(job: Import, now: datetime) -> ImportOut:
 def _shown(job: Import, now: datetime) -> dict[str, Any]:
     own = ("per_second", "eta_seconds", "state")
     shown = {name: getattr(job, name) for name in ImportOut.__struct_fields__ if name not in own}
-    seconds = ((job.finished_at or now) - job.started_at).total_seconds() if job.started_at else 0.0
-    rate = job.done / seconds if seconds > 0 and job.done and job.state is not jobs.State.UNDOING else None
-    going = job.state in (jobs.State.CHECKING, jobs.State.RUNNING)
-    eta = round((job.total - job.done) / rate, 1) if rate and going else None
-    return {**shown, "state": str(job.state), "per_second": round(rate, 1) if rate else None, "eta_seconds": eta}
+    rate, left = pace(job, now)
+    return {**shown, "state": str(job.state), "per_second": rate, "eta_seconds": left}
 
 
 async def upload(call: Call[None, None]) -> ImportDetails:
-    """Takes a form with `kind` (`contacts`, `leads`) and one file, CSV or XLSX. Answers with what the columns probably
-    mean and how the first rows would be read."""
-    if call.request.content_type != "multipart/form-data":
-        raise Problem(415, "Нужна форма с файлом: multipart/form-data")
-    kinds = kinds_of(call)
-    form = await read_multipart(call.request, call.store, call.actor)
-    kind = kind_of(kinds, str(form.get("kind", ""))[:100])
-    check(call.actor, kind.entity, Action.IMPORT)
-    files = await attachments_of(call.store, call.actor, form.get("attachments", []))
-    if len(files) != 1:
-        raise invalid(file="Приложите один файл")
-    path = Path(call.store.blobs.path(files[0].blob))
-    found = await asyncio.to_thread(survey, path, files[0].name, kind, call.company)
-    job = await call.write(
-        jobs.create_import,
-        kind,
-        name=files[0].name,
-        blob=files[0].blob,
-        size=files[0].size,
-        layout=found.layout,
-        columns=found.columns,
-        total=found.total,
-    )
-    return await _details(call, job)
+    """Takes a form with `kind` (`leads`, `contacts`, `companies`, `deals`, `products`) and one file, CSV or XLSX.
+    Answers with what the columns probably mean and how the first rows would be read."""
+    return await _details(call, await take_in(call.request, call.services, call.actor))
 
 
 async def _details(call: Call[Any, Any], job: Import) -> ImportDetails:
-    kind = kind_of(kinds_of(call), job.kind)
-    path = Path(call.store.blobs.path(job.blob))
-    fields = [
-        FieldOut(key=each.key, title=each.title, required=each.required, many=each.many, example=each.example)
-        for each in all_fields(kind, call.company)
-    ]
-    shown: list[PreviewRow] = []
-    if job.state in jobs.PREPARING and await asyncio.to_thread(path.is_file):
-        shown = await asyncio.to_thread(preview, path, job, kind, call.company)
-    errors, kept = await call.store.read(_troubles, job)
+    seen = await opened(call.services, job)
     return ImportDetails(
         **_shown(job, call.services.clock()),
-        fields=fields,
-        duplicates={EXTERNAL_FIELD.key: EXTERNAL_FIELD.title, **kind.duplicates},
-        preview=shown,
-        errors=errors,
-        kept_rows=kept,
+        fields=[
+            FieldOut(key=each.key, title=each.title, required=each.required, many=each.many, example=each.example)
+            for each in seen.fields
+        ],
+        duplicates=dict(seen.duplicates),
+        preview=list(seen.preview),
+        errors=[RowErrorOut(row=each.row, errors=each.errors) for each in seen.errors],
+        kept_rows=[RowErrorOut(row=each.row, errors=(CellError(message=each.note),)) for each in seen.kept],
     )
 
 
-def _troubles(tx: ReadTx, job: Import) -> tuple[list[RowErrorOut], list[RowErrorOut]]:
-    failed = [RowErrorOut(row=each.row, errors=each.errors) for each in jobs.error_rows(tx, job, limit=SHOWN_ERRORS)]
-    kept: list[RowErrorOut] = []
-    for outcome in (jobs.Outcome.CREATED, jobs.Outcome.UPDATED) if job.kept else ():
-        for each in jobs.rows_of(tx, job, outcome, 0, 1000):
-            if each.note and len(kept) < SHOWN_ERRORS:
-                kept.append(RowErrorOut(row=each.row, errors=(CellError(message=each.note),)))
-    return failed, kept
-
-
 async def read(call: Call[None, None]) -> ImportDetails:
-    return await _details(call, await call.read(jobs.get_import, kinds_of(call), call.id))
+    return await _details(call, await call.read(jobs.get_import, kinds_of(call.services), call.id))
 
 
 class ImportQuery(ListQuery, frozen=True, kw_only=True):
@@ -173,7 +120,7 @@ class ImportQuery(ListQuery, frozen=True, kw_only=True):
 
 
 async def list_(call: Call[ImportQuery, None]) -> Page[ImportOut]:
-    return await call.read(_list, kinds_of(call), call.query)
+    return await call.read(_list, kinds_of(call.services), call.query)
 
 
 def _list(tx: ReadTx, actor: Actor, kinds: Kinds, query: ImportQuery) -> Page[ImportOut]:
@@ -199,21 +146,15 @@ class ImportPatch(In, frozen=True, kw_only=True):
 
 async def patch(call: Call[None, ImportPatch]) -> ImportDetails:
     """A change of how the file is read brings new suggestions, unless a mapping comes with it."""
-    kinds, given = kinds_of(call), call.body.given()
-    job = await call.read(jobs.get_import, kinds, call.id)
+    given = call.body.given()
     changes: dict[str, Any] = {}
-    reading = {name: value for name, value in given.items() if name in READING}
-    if reading:
-        path = Path(call.store.blobs.path(job.blob))
-        kind = kind_of(kinds, job.kind)
-        found = await asyncio.to_thread(survey_again, path, job, reading, kind, call.company)
-        changes = {"layout": found.layout, "columns": found.columns, "total": found.total}
-        changes["mapping"] = tuple(each.field for each in found.columns)
     if "mapping" in given:
         changes["mapping"] = tuple(given["mapping"])
     if "rule" in given:
         changes["rule"] = Rule(on_duplicate=given["rule"].on_duplicate, by=tuple(given["rule"].by))
-    return await _details(call, await call.write(jobs.configure, kinds, call.company, call.id, changes, call.if_match))
+    reading = {name: value for name, value in given.items() if name in READING}
+    job = await reconfigured(call.services, call.actor, call.id, reading, changes, call.if_match)
+    return await _details(call, job)
 
 
 async def dry_run(call: Call[None, None]) -> ImportOut:
@@ -236,7 +177,7 @@ async def undo(call: Call[None, None]) -> ImportOut:
 
 
 async def _stepped(call: Call[None, None], command: Any) -> ImportOut:
-    job: Import = await call.write(command, kinds=kinds_of(call), import_id=call.id)
+    job: Import = await call.write(command, kinds=kinds_of(call.services), import_id=call.id)
     return show_import(job, call.services.clock())
 
 
@@ -247,26 +188,13 @@ class ErrorQuery(In, frozen=True, kw_only=True):
 
 async def errors(call: Call[ErrorQuery, None]) -> web.StreamResponse:
     """The refused rows as they were, with a column «Ошибка»."""
-    job = await call.read(jobs.get_import, kinds_of(call), call.id)
-    failed: list[ImportRow] = []
-    while page := await call.store.read(jobs.error_rows, job, failed[-1].row if failed else 0):
-        failed += page
-    path = Path(call.store.blobs.path(job.blob))
+    job = await call.read(jobs.get_import, kinds_of(call.services), call.id)
     name = f"{job.name.rpartition('.')[0]}-ошибки"
-    rows = error_table(path, job, failed)
-
-    async def pages() -> Any:
-        while page := await asyncio.to_thread(_some, rows):
-            yield page
-
-    return await sent(call, call.query.format or job.layout.format, name, pages())
+    format = call.query.format or job.layout.format
+    return await sent(call.request, call.services, format, name, error_pages(call.store, job))
 
 
-def _some(rows: Any) -> list[Any]:
-    return [row for _, row in zip(range(500), rows, strict=False)]
-
-
-ANY = "contact.import или lead.import"
+ANY = "import хотя бы для одного вида записей"
 ROUTES = (
     Route("GET", "/imports", list_, "Загрузки", ANY),
     Route("POST", "/imports", upload, "Загрузить таблицу", ANY, 201, accepts="multipart/form-data"),

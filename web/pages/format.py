@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -167,7 +167,13 @@ def hue(key: str | None) -> int:
     return zlib.crc32((key or "").encode("utf-8", "replace")) % HUES
 
 
+def filled(query: Mapping[str, str]) -> dict[str, str]:
+    """Without what is empty, for addresses."""
+    return {key: value for key, value in query.items() if value}
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
+    "filled": filled,
     "phone": phone, "clock": clock, "moment": moment, "short": short, "day": day, "span": span, "talk": talk,
     "ago": ago, "until": until, "is_past": is_past, "size": size, "money": money, "sum_of": sum_of,
     "initials": initials, "hue": hue,

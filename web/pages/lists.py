@@ -21,6 +21,7 @@ from crm_core.users import User
 from distribution.desk import Desk
 from router import normalize
 from storage import AllOf, Collection, Filter, Gte, ReadTx
+from web.downloads import export
 from web.pages.actions import done, form_of, toast
 from web.pages.card import leads_by_id
 from web.pages.conversation import staff
@@ -74,8 +75,8 @@ def _next(tx: ReadTx, collection: Collection[Any], items: list[Any], sort: str) 
     return tx.cursor_after(collection, items[-1], sort) if len(items) == PAGE else None
 
 
-def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:
-    """Leads by the filters of the address."""
+def lead_filter(tx: ReadTx, actor: Actor, query: Mapping[str, str], start: datetime | None) -> Filter:
+    """What the filters of the address mean to the store."""
     where: dict[str, Any] = {}
     if stage := query.get("stage"):
         where |= {"open": True} if stage == "open" else {"stage": stage}
@@ -87,10 +88,14 @@ def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], st
         where["source.key"] = source
     if start is not None:
         where["created_at"] = Gte(start)
+    text = query.get("q", "").strip()
+    return AllOf((where, matching(tx, KINDS, actor, "lead", text))) if text else where
+
+
+def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:
+    """Leads by the filters of the address."""
     sort = query.get("sort") if query.get("sort") in dict(SORTS) else "-created_at"
-    filters: Filter = where
-    if text := query.get("q", "").strip():
-        filters = AllOf((where, matching(tx, KINDS, actor, "lead", text)))
+    filters = lead_filter(tx, actor, query, start)
     items = list_leads(tx, actor, filters, sort=str(sort), limit=PAGE, after=query.get("after") or None)
     people = _people(tx, {lead.person_id for lead in items})
     return Rows(items, _next(tx, LEADS, items, str(sort)), people, users=_users(tx, desk))
@@ -119,6 +124,16 @@ async def leads_page(request: web.Request) -> web.Response:
         request, who, "leads", lead_rows, start=start, channels=channels, sources=sources, users=users,
         periods=PERIODS, sorts=SORTS,
     )  # fmt: skip
+
+
+async def export_leads(request: web.Request) -> web.StreamResponse:
+    """`GET /leads/export`: what the list shows, as a file; `?format=csv` or `xlsx`."""
+    who = await reader(request)
+    query = {key: value for key, value in request.query.items() if "\0" not in value}
+    start, format = _start(who, request), "xlsx" if query.get("format") == "xlsx" else "csv"
+    return await export(
+        request, who.services, who.actor, "leads", format, lambda tx, actor: lead_filter(tx, actor, query, start)
+    )
 
 
 def _active(tx: ReadTx, desk: Desk) -> list[User]:

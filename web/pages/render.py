@@ -47,6 +47,8 @@ SECTIONS = (
     ("ops", "/ops", mark("Каналы"), "pulse", "connector"),
 )
 """Key, address, title, icon, and the kind of record whose readers see the section."""
+IMPORTED = ("lead", "contact", "company", "deal", "product")
+"""Kinds of records that tables are imported of."""
 COUNT_TO = 100
 FILTERS: dict[str, Callable[..., Any]] = format.FILTERS | words.FILTERS
 
@@ -106,6 +108,7 @@ async def page(request: web.Request, who: Reader, template: str, section: str, *
     frame = await who.read(_frame, who.actor, who.user.id)
     shown = [each for each in SECTIONS if may(who.actor, each[4], Action.READ)]
     frame |= {"section": section, "sections": shown, "may_users": may(who.actor, "user", Action.MANAGE)}
+    frame["may_import"] = any(may(who.actor, kind, Action.IMPORT) for kind in IMPORTED)
     return _answer(request, who.look, template, {**_common(who), **frame, **context})
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_core.actor import SYSTEM, Actor
+from crm_core.audit import AUDIT
 from crm_core.company import Company
+from crm_core.deals import create_deal
+from crm_core.merge import merge_people
 from crm_core.people import IDENTITIES, PEOPLE
 from crm_core.sheets import jobs
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS, Import, OnDuplicate, Rule, State
-from crm_core.sheets.kinds import EXTERNAL, RecordRef
+from crm_core.sheets.kinds import EXTERNAL, Field, RecordRef
 from crm_core.sheets.survey import survey
 from crm_core.users import USERS, User, create_user
 from firstline.opening import opened
@@ -160,17 +166,33 @@ async def test_a_dry_run_knows_what_pieces_before_it_would_have_made(store: Stor
     assert await count(store, PEOPLE) == 0
 
 
+class Waiting(Contacts):
+    """A kind that stops at a row until it is let go on."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+
+    def fields(self, company: Company) -> Sequence[Field]:
+        return [replace(each, parse=self._parse) if each.key == "name" else each for each in super().fields(company)]
+
+    def _parse(self, text: str, company: Company) -> str:
+        if text == f"Клиент {PIECE}":
+            self.reached.set()
+            assert self.go_on.wait(20)
+        return text
+
+
 async def test_a_cancelled_import_stops_and_can_be_undone(store: Store) -> None:
-    job = await prepared(store, table(5 * PIECE))
+    job, kind = await prepared(store, table(5 * PIECE)), Waiting()
     begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
-    work = asyncio.create_task(worker(store).work_off(begun))
-    while not (await now(store, job)).done:
-        await asyncio.sleep(0.001)
+    work = asyncio.create_task(worker(store, {"contacts": kind}).work_off(begun))
+    assert await asyncio.to_thread(kind.reached.wait, 20)
     await store.write(jobs.cancel, SYSTEM, KINDS, job.id)
+    kind.go_on.set()
     await work
     job = await now(store, job)
-    assert job.state is State.CANCELLED
-    assert await count(store, PEOPLE) == job.created < job.total
+    assert (job.state, job.created) == (State.CANCELLED, PIECE)
+    assert await count(store, PEOPLE) == PIECE
     await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
     assert await count(store, PEOPLE) == 0
 
@@ -187,3 +209,116 @@ async def test_an_import_ends_when_its_author_may_no_longer_import(store: Store)
     job = await now(store, job)
     assert (job.state, job.done) == (State.FAILED, 0)
     assert job.problem == "Сотрудник, который начал загрузку, больше не работает"
+
+
+async def employee(store: Store, name: str) -> Actor:
+    user: User = await store.write(
+        create_user, SYSTEM, email=f"{name}@x.ru", name=name, roles=("head_equipment",), password_hash="x"
+    )
+    return Actor(id=user.id, name=user.name, roles=frozenset(user.roles), rights=COMPANY.rights)
+
+
+async def test_whoever_asks_undoes_an_import_though_its_author_has_left(store: Store) -> None:
+    anna, boris = await employee(store, "anna"), await employee(store, "boris")
+    job = await run(store, await prepared(store, table(3), actor=anna))
+    await store.write(lambda tx: tx.update(USERS, tx.require(USERS, anna.id or ""), active=False))
+    undoing = await store.write(jobs.undo, boris, KINDS, job.id)
+    await ImportWorker(store, KINDS, COMPANY, gives_way=False).work_off(undoing)
+    job = await now(store, job)
+    assert (job.state, job.undone) == (State.UNDONE, 3)
+    made = await store.read(lambda tx: tx.find(AUDIT, {"actor_id": boris.id}))
+    assert [each.action for each in made if each.entity == "contact"] == ["deleted"] * 3
+
+
+async def test_a_fault_in_reading_ends_its_own_import_alone(store: Store) -> None:
+    class Faulty(Contacts):
+        def fields(self, company: Company) -> Sequence[Field]:
+            return [replace(each, parse=self._parse) for each in super().fields(company)]
+
+        def _parse(self, text: str, company: Company) -> str:
+            raise RuntimeError("broken")
+
+    job = await run(store, await prepared(store, table(3)), {"contacts": Faulty()})
+    assert (job.state, job.done) == (State.FAILED, 0)
+    assert job.problem
+    assert "Внутренняя ошибка" in job.problem
+
+
+async def test_imports_of_the_console_do_not_hide_those_of_the_hub(store: Store) -> None:
+    for _ in range(25):
+        job = await prepared(store, table(1))
+        await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id, worker="console")
+    job = await prepared(store, table(2))
+    await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
+    work = asyncio.create_task(worker(store).run())
+    try:
+        async with asyncio.timeout(20):
+            while (await now(store, job)).state is State.RUNNING:
+                await asyncio.sleep(0.01)
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert (await now(store, job)).state is State.DONE
+
+
+async def test_the_hub_undoes_what_the_console_imported(store: Store) -> None:
+    job = await prepared(store, table(2))
+    begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id, worker="console")
+    await worker(store).work_off(begun)
+    assert (await store.write(jobs.undo, SYSTEM, KINDS, job.id)).worker == jobs.HUB
+
+
+async def test_two_workers_on_one_dry_run_count_each_row_once(store: Store) -> None:
+    job = await prepared(store, table(3 * PIECE))
+    begun = await store.write(jobs.dry_run, SYSTEM, KINDS, COMPANY, job.id)
+    await asyncio.gather(worker(store).work_off(begun), worker(store).work_off(begun))
+    job = await now(store, job)
+    assert (job.state, job.done, job.created, job.run) == (State.CHECKED, 3 * PIECE, 3 * PIECE, begun.run)
+
+
+async def test_a_dry_run_is_begun_anew_only_when_nobody_is_at_it(store: Store) -> None:
+    job, kind = await prepared(store, table(2 * PIECE)), Waiting()
+    begun = await store.write(jobs.dry_run, SYSTEM, KINDS, COMPANY, job.id)
+    first = asyncio.create_task(worker(store, {"contacts": kind}).work_off(begun))
+    assert await asyncio.to_thread(kind.reached.wait, 20)
+    assert not await worker(store).work_off(begun)
+    kind.go_on.set()
+    await first
+    assert (await now(store, job)).run == begun.run
+    left = await store.write(jobs.dry_run, SYSTEM, KINDS, COMPANY, job.id)
+    gone = left.started_at - timedelta(minutes=1)
+    left = await store.write(lambda tx: tx.update(IMPORTS, tx.require(IMPORTS, job.id), done=PIECE, touched_at=gone))
+    assert await worker(store).work_off(left)
+    job = await now(store, job)
+    assert (job.state, job.done, job.run) == (State.CHECKED, 2 * PIECE, left.run + 1)
+
+
+async def test_undo_leaves_a_contact_that_something_refers_to(store: Store) -> None:
+    job = await run(store, await prepared(store, table(2)))
+    person = await store.read(lambda tx: tx.first(PEOPLE, {"name": "Клиент 1"}))
+    await store.write(create_deal, SYSTEM, COMPANY, "equipment", {"person_id": person.id})
+    await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
+    job = await now(store, job)
+    assert (job.undone, job.kept) == (1, 1)
+    (kept,) = await store.read(jobs.kept_rows, job, 10)
+    assert kept.note == "С контактом уже работали (сделок: 1): он оставлен"
+    assert await count(store, PEOPLE) == 1
+
+
+async def test_an_external_code_leads_to_the_contact_that_its_own_was_merged_into(store: Store) -> None:
+    await run(store, await prepared(store, "ID;Имя;Телефон\nA-1;Иван;89161234567\nA-2;Пётр;89035556677\n"))
+    people = {each.name: each for each in await store.read(lambda tx: tx.find(PEOPLE))}
+    await store.write(merge_people, SYSTEM, COMPANY, people["Пётр"].id, people["Иван"].id, {})
+    job = await run(store, await prepared(store, "ID;Имя\nA-2;Иван Петров\n", OnDuplicate.UPDATE))
+    assert (job.updated, job.failed) == (1, 0)
+    (person,) = await store.read(lambda tx: tx.find(PEOPLE))
+    assert person.name == "Иван Петров"
+
+
+async def test_an_external_code_of_a_record_that_is_gone_is_free_again(store: Store) -> None:
+    await run(store, await prepared(store, "ID;Имя\nA-1;Иван\n"))
+    await store.write(lambda tx: tx.delete(PEOPLE, tx.first(PEOPLE)))
+    job = await run(store, await prepared(store, "ID;Имя\nA-1;Ольга\n"))
+    assert (job.created, job.failed) == (1, 0)
+    job = await run(store, await prepared(store, "ID;Имя\nA-1;Ольга Ивановна\n", OnDuplicate.UPDATE))
+    assert (job.updated, job.failed) == (1, 0)

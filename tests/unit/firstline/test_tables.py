@@ -71,3 +71,22 @@ def test_wrong_usage_and_failures_have_their_own_exit_status(tmp_path: Path, dat
     assert run("import", "contacts", tmp_path / "none.csv", "--data", data).exit_code == 1
     assert run("import", "contacts", file, "--data", tmp_path / "nowhere").exit_code == 1
     assert "import" in main.commands
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("products", "Артикул;Название;Категория;Цена\nТВ-1;Станок;Станки / Токарные;1 250,50\n"),
+        ("companies", "Название;ИНН;КПП\nООО «Ромашка»;7707083893;770701001\n"),
+        ("deals", "Название;Стадия;Сумма;Контакт;Телефон;ID\nПресс;Завершена;100;Иван;89161234567;D-1\n"),
+    ],
+)
+def test_every_kind_comes_out_as_it_went_in(tmp_path: Path, data: Path, kind: str, content: str) -> None:
+    done = run("import", kind, table(tmp_path, content), "--data", data)
+    assert done.output.splitlines()[-1] == "Строк 1: создано 1, обновлено 0, пропущено 0, с ошибками 0.", done.output
+    for name in ("out.csv", "out.xlsx"):
+        assert run("export", kind, tmp_path / name, "--data", data).exit_code == 0
+        back = run("import", kind, tmp_path / name, "--data", data, "--duplicates", "update")
+        assert back.output.splitlines()[-1] == "Строк 1: создано 0, обновлено 0, пропущено 1, с ошибками 0.", (
+            back.output
+        )
