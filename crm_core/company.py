@@ -18,6 +18,7 @@ from crm_core.pipelines import Conversion, Pipeline
 from crm_core.rights import Rights
 from crm_core.task_groups import TaskGroup
 from crm_core.trade import Trade
+from crm_core.webhooks import Webhooks
 from workhours import Calendar
 
 
@@ -116,6 +117,8 @@ class Company:
     """Our own requisites, for documents."""
     documents: Sequence[TemplateRule] = ()
     """Templates of the preset."""
+    webhooks: Webhooks | None = None
+    """None: other systems cannot be called."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

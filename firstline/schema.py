@@ -32,6 +32,8 @@ from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE
 from crm_core.personal_data import CONSENTS, ERASURES
 from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
+from crm_core.robot_jobs import JOBS as ROBOT_JOBS
+from crm_core.robot_moments import PLANNED as ROBOTS_PLANNED
 from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
@@ -89,6 +91,8 @@ SCHEMA = Schema(
         PRODUCTS,
         PRODUCT_PRICES,
         QUEUE_STATES,
+        ROBOTS_PLANNED,
+        ROBOT_JOBS,
         RUNS,
         SEGMENTS,
         SESSIONS,
