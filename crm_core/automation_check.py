@@ -9,7 +9,7 @@ from crm_core.automation import Automation, Event
 from crm_core.company import Company
 from crm_core.deals import EDITABLE as DEAL_EDITABLE
 from crm_core.leads import EDITABLE as LEAD_EDITABLE
-from crm_core.robot_actions import ACTION_TITLES, PARAMS, PLACEHOLDER, VALUES
+from crm_core.robot_actions import ACTION_TITLES, PARAMS, PLACEHOLDER, PLAIN, VALUES
 from crm_core.robot_moments import WAITS, offset_of
 from crm_core.webhooks import url_problem
 from workhours import parse_duration
@@ -18,7 +18,6 @@ MOMENTS = {
     "deal": frozenset({"created_at", "updated_at", "stage_since", "next_step_at", "expected_close"}),
     "lead": frozenset({"created_at", "updated_at", "stage_since", "due_at"}),
 }
-SETTABLE = {"deal": frozenset({"title", "comment", "amount"}), "lead": frozenset({"title"})}
 DEALS_ONLY = frozenset({"assign", "make_document"})
 CHANGED = {"deal": DEAL_EDITABLE - {"fields"}, "lead": LEAD_EDITABLE - {"fields"}}
 MAX_WORKING_DAYS = 365
@@ -139,7 +138,7 @@ def _choices(company: Company, automation: Automation, action: str, known: Known
         case "move":
             return {"stage": _targets(company, automation)}
         case "set_field":
-            return {"field": sorted(_fields(company, automation) | SETTABLE[entity])}
+            return {"field": sorted(_fields(company, automation) | PLAIN[entity])}
         case "create_task":
             return {"group": list(company.task_groups)}
         case "send_message":

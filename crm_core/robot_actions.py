@@ -171,10 +171,14 @@ def _open_task(doing: Doing, title: str, group: str | None) -> Task | None:
     return next((task for task in tasks if task and task.title == title and task.group == group), None)
 
 
+PLAIN = {"deal": frozenset({"title", "comment", "amount"}), "lead": frozenset({"title"})}
+"""Kind of record → what may be set besides the fields of its card."""
+
+
 def set_field(doing: Doing) -> str:
     """`field`, `value`."""
     field, value = doing.params.get("field", ""), doing.text("value")
-    changes: dict[str, Any] = {field: value} if field in ("title", "comment") else {"fields": {field: value}}
+    changes: dict[str, Any] = {field: value} if field in PLAIN[doing.entity] else {"fields": {field: value}}
     if field == "amount":
         changes = {"amount": _amount(value)}
     if isinstance(doing.record, Deal):
