@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from crm_core.automation import (
@@ -22,8 +23,9 @@ from crm_core.automation import (
     schedule_run,
 )
 from crm_core.company import Company
-from crm_core.deals import DEALS
-from crm_core.errors import CoreError
+from crm_core.deal_fields import BUILT_IN
+from crm_core.deals import DEALS, Deal
+from crm_core.errors import CoreError, Invalid
 from crm_core.leads import LEADS
 from crm_core.robot_actions import (
     ACTION_TITLES,
@@ -33,6 +35,7 @@ from crm_core.robot_actions import (
     Action,
     Doing,
     Record,
+    deadline,
     filled,
     someone,
     value_of,
@@ -159,11 +162,17 @@ def run(tx: Tx, work: Work) -> RobotRun | None:
         try:
             done.append(work.actions[step.action](doing))
         except CoreError as error:
-            text = "; ".join([*done, f"не удалось «{step.action}»: {error}"])
+            text = "; ".join([*done, f"не удалось «{ACTION_TITLES[step.action]}»: {_reason(error)}"])
             return log_of(tx, work, "failed", text)
         if step.action in AWAITED:
             break
     return log_of(tx, work, "done", "; ".join(done))
+
+
+def _reason(error: CoreError) -> str:
+    if not isinstance(error, Invalid):
+        return str(error)
+    return "; ".join(f"{PARAM_TITLES.get(name, name)} — {text}" for name, text in error.fields.items())
 
 
 def _words(condition: Condition) -> str:
@@ -193,14 +202,48 @@ def dry_run(
         yield f"Не выполнено условие: {_words(failed)}"
     for step in automation.steps:
         params = {name: filled(tx, company, record, text) for name, text in step.params.items()}
-        shown = ", ".join(f"{PARAM_TITLES.get(name, name)}: {text}" for name, text in params.items())
-        yield f"{ACTION_TITLES.get(step.action, step.action)} — {shown}"
+        yield ACTION_TITLES.get(step.action, step.action)
+        for name, text in params.items():
+            yield f"  {PARAM_TITLES.get(name, name)}: {_titled(tx, company, record, name, text)}"
         if step.action in previews:
             yield f"  {previews[step.action](tx, company, record, params)}"
         who = step.params.get("responsible") or step.params.get("to")
         if who:
             user = someone(tx, record, who)
-            yield f"  сотрудник: {user.name}" if user else f"  некому: {who}"
+            yield f"  сотрудник: {user.name}" if user else f"  некому: {_titled(tx, company, record, 'to', who)}"
+
+
+def _titled(tx: ReadTx, company: Company, record: Record, name: str, text: str) -> str:
+    """A value as people call it: a stage, a group, a role, a template by its title, a deadline by its date."""
+    kind, _, key = text.partition(":")
+    match name:
+        case "stage" if isinstance(record, Deal):
+            way = company.pipelines.get(record.pipeline)
+            return way.title_of(text) if way else text
+        case "stage":
+            return company.stage_title(text)
+        case "group":
+            return company.task_groups[text].title if text in company.task_groups else text
+        case "template":
+            return next((rule.title for rule in company.documents if rule.key == text), text)
+        case "responsible" | "to" if kind == "role":
+            return company.roles.get(key, text)
+        case "responsible" | "to" if text == "owner":
+            return "ответственный за запись"
+        case "deadline":
+            return _date(company, record, text, tx.now)
+        case "field":
+            rules = company.deal_fields if isinstance(record, Deal) else company.fields
+            return (BUILT_IN | {rule.key: rule.title for rule in rules}).get(text, text)
+    return text
+
+
+def _date(company: Company, record: Record, text: str, now: datetime) -> str:
+    try:
+        moment = deadline(company, record, text, now)
+    except Invalid as error:
+        return str(error)
+    return f"{moment.astimezone(company.calendar().zone):%d.%m.%Y %H:%M}" if moment else "нет"
 
 
 Handler = Callable[[Tx, Company, Timer], None]

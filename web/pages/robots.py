@@ -18,10 +18,12 @@ from crm_core.errors import CoreError
 from crm_core.leads import LEADS
 from crm_core.rights import Action
 from crm_core.robot_actions import ACTION_TITLES
+from crm_core.robot_moments import offset_of
 from distribution.desk import Desk
 from storage import ReadTx, Tx
 from web.api.automations import trial_lines
 from web.pages.actions import form_of
+from web.pages.format import span
 from web.pages.i18n import _, mark
 from web.pages.look import seen_by
 from web.pages.render import Reader, page, reader
@@ -113,7 +115,12 @@ def _when(company: Company, trigger: Trigger) -> str:
         titles |= {rule.key: rule.title for rule in rules}
         parts.append(titles.get(trigger.field, trigger.field))
     if trigger.offset != "0":
-        parts.append(trigger.offset + (" " + _("рабочего времени") if trigger.working else ""))
+        length = span(abs(offset_of(trigger.offset)))
+        words = _("%(span)s рабочего времени") % {"span": length} if trigger.working else length
+        if trigger.event is Event.TIME:
+            said = _("за %(span)s") if trigger.offset.startswith("-") else _("спустя %(span)s")
+            words = said % {"span": words}
+        parts.append(words)
     return " · ".join(parts)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from crm_core.automation import Automation, Event, Trigger
 from crm_core.automation_check import Known, problems
 from crm_core.automation_commands import drop_automation
 from crm_core.deals import Deal, create_deal
+from crm_core.errors import Invalid
 from crm_core.robot_moments import PIECE, due_at, plan_changed
 from crm_core.timers import TIMERS
 from storage import Tx
@@ -60,15 +62,23 @@ async def test_a_robot_that_makes_itself_due_is_stopped_with_a_word(robots: Robo
 
 
 async def test_a_date_out_of_reach_stops_no_other_robot_and_stands_in_the_log_once(robots: Robots) -> None:
-    await robots.keep(automation("time", comment("Пора"), field="next_step_at", offset="5d", working=True))
+    await robots.keep(automation("time", comment("Пора"), field="delivery_date", offset="5d", working=True))
     await robots.keep(automation("field", comment("Поле изменилось"), field="title"))
-    deal = await robots.deal(next_step=next_step(datetime(2199, 12, 31, 12, tzinfo=UTC)))
+    deal = await robots.deal(fields={"delivery_date": "2199-12-31"})
     for title in ("Новое", "Новейшее"):
         deal = await robots.edit(deal, title=title)
     runs = await robots.runs(deal)
     assert [(run.event, run.outcome) for run in runs] == [("time", "failed"), ("field", "done"), ("field", "done")]
     assert "2199" in runs[0].text
     assert deal.comment == "Поле изменилось"
+
+
+@pytest.mark.parametrize(
+    "values", [{"next_step": next_step(datetime(2200, 1, 1, tzinfo=UTC))}, {"expected_close": date(9999, 1, 1)}]
+)
+async def test_a_date_out_of_reach_is_refused_by_field(robots: Robots, values: dict[str, Any]) -> None:
+    with pytest.raises(Invalid, match="Год"):
+        await robots.deal(**values)
 
 
 @pytest.mark.parametrize("offset", ["999999999d", "99999999999999h", "-4000d", "²d", "долго"])
