@@ -116,6 +116,7 @@ RUNS = Collection(
         Index("entity_id", "at"),
         Index("entity_id", "automation_id", "at"),
         Index("automation_id", "at"),
+        Index("automation_id", "outcome", "at"),
         Index("outcome", "at"),
         Index("at"),
     ],

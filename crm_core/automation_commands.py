@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from crm_core.access import check
+from crm_core.access import check, may
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.automation import ABOUT_LEADS, AUTOMATIONS, RUNS, Automation, RobotRun, active
@@ -19,7 +19,7 @@ from crm_core.documents.library import MAX_OWN, TEMPLATES
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import get_lead
 from crm_core.rights import Action
-from crm_core.robot_moments import plan_changed
+from crm_core.robot_moments import forget_planned, plan_changed
 from crm_core.robots import Preview, dry_run, record_of
 from storage import ReadTx, Tx
 
@@ -45,10 +45,11 @@ def save_automation(
 ) -> Automation:
     """Add a robot (empty id) or change one; a changed robot of the preset is kept over it."""
     check(actor, "automation", Action.MANAGE)
-    if wrong := problems(company, automation, known_to(tx, company)):
-        raise Invalid(wrong)
     stored = tx.get(AUTOMATIONS, automation.id) if automation.id else None
     former = stored or company.automations.get(automation.id)
+    wrong = problems(company, automation, known_to(tx, company))
+    if wrong and not _only_switches_off(former, automation):
+        raise Invalid(wrong)
     if automation.id and former is None:
         raise Missing("Такого робота нет")
     if version is not None and version != (former.version if former else 1):
@@ -68,6 +69,13 @@ def save_automation(
     tell(tx, "automation", saved.id, "saved")
     _take_effect(tx, company, saved)
     return saved
+
+
+def _only_switches_off(former: Automation | None, automation: Automation) -> bool:
+    """Whatever the configuration has become meanwhile, a robot can be stopped."""
+    if former is None or automation.active:
+        return False
+    return all(getattr(former, name) == getattr(automation, name) for name in KEPT if name != "active")
 
 
 def _take_effect(tx: Tx, company: Company, saved: Automation) -> None:
@@ -94,6 +102,7 @@ def drop_automation(tx: Tx, actor: Actor, company: Company, automation_id: str) 
             raise Conflict("Робот из набора не удаляется: выключите его")
         raise Missing("Такого робота нет")
     tx.delete(AUTOMATIONS, stored)
+    forget_planned(tx, automation_id)
     record(tx, actor, "automation", automation_id, "removed", {"title": (stored.title, None)})
     tell(tx, "automation", automation_id, "removed")
     plan_changed(tx, company)
@@ -114,7 +123,8 @@ def try_automation(
         get_deal(tx, actor, record_id)
     else:
         get_lead(tx, actor, record_id)
-    return list(dry_run(tx, company, automation, found, previews))
+    may_see = may(actor, "contact", Action.READ)
+    return list(dry_run(tx, company, automation, found, previews if may_see else {}))
 
 
 def runs_of_record(

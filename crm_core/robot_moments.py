@@ -171,6 +171,12 @@ def plan_changed(tx: Tx, company: Company) -> None:
         timers.schedule(tx, PLAN, automation.id, tx.now, {"shelf": "0", "after": ""})
 
 
+def forget_planned(tx: Tx, automation_id: str) -> None:
+    """The robot is gone, or is again as the preset has it."""
+    if planned := tx.get(PLANNED, automation_id):
+        tx.delete(PLANNED, planned)
+
+
 def on_plan(tx: Tx, company: Company, timer: Timer) -> None:
     """Timer handler: the next piece of open records, stage by stage."""
     automation = active(tx, company.automations).get(timer.key)

@@ -232,6 +232,9 @@ def _titled(tx: ReadTx, company: Company, record: Record, name: str, text: str) 
             return "ответственный за запись"
         case "deadline":
             return _date(company, record, text, tx.now)
+        case "automation":
+            found = active(tx, company.automations).get(text)
+            return found.title if found else text
         case "field":
             rules = company.deal_fields if isinstance(record, Deal) else company.fields
             return (BUILT_IN | {rule.key: rule.title for rule in rules}).get(text, text)

@@ -128,8 +128,8 @@ class RobotJobs:
 
     async def _document(self, job: RobotJob) -> str:
         """A document that an attempt before a crash has made already is not made again."""
-        actor, title = await self._store.read(_robot_of, self._desk.company, job)
-        document = await self._store.read(_made_before, job, title)
+        actor = await self._store.read(_robot_of, self._desk.company, job)
+        document = await self._store.read(_made_before, job)
         if document is None:
             _, data, links = await self._store.read(_data_of, actor, self._desk.company, job.entity_id)
             blanks = job.params.get("leave_blanks") == "yes"
@@ -169,14 +169,14 @@ class RobotJobs:
         return body
 
 
-def _robot_of(tx: ReadTx, company: Company, job: RobotJob) -> tuple[Actor, str]:
+def _robot_of(tx: ReadTx, company: Company, job: RobotJob) -> Actor:
     found = active(tx, company.automations).get(job.automation_id)
     if found is None:
         raise Refused("робота больше нет")
-    return robot(found.title, job.depth + 1), found.title
+    return robot(found.title, job.depth + 1)
 
 
-def _made_before(tx: ReadTx, job: RobotJob, title: str) -> Document | None:
+def _made_before(tx: ReadTx, job: RobotJob) -> Document | None:
     if job.attempts < 2:
         return None
     made = tx.find(DOCUMENTS, {"deal_id": job.entity_id}, sort="-created_at", limit=20)

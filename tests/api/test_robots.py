@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crm_core.automation import AUTOMATIONS, Automation, Event, Step, Trigger
 from tests.api.hub import Bench, Caller
 from tests.api.test_deals import a_deal
 
@@ -167,3 +168,13 @@ async def test_a_wrong_robot_is_refused_by_field(admin: Caller, change: dict[str
     answer = await admin.post("/api/v1/automations", robot("stage", step("notify", text="Да")) | change)
     assert answer.status == 422
     assert field in answer.json["fields"]
+
+
+async def test_a_robot_that_is_no_longer_right_can_be_switched_off(bench: Bench, admin: Caller) -> None:
+    gone = Step(action="call_webhook", params={"url": "https://example.ru/"})
+    kept = Automation(id="rob_old", title="Вебхук", trigger=Trigger(entity="deal", event=Event.CREATED), steps=(gone,))
+    await bench.hub.store.write(lambda tx: tx.insert(AUTOMATIONS, kept))
+    at = "/api/v1/automations/rob_old"
+    assert (await admin("PATCH", at, {"title": "Другой"})).status == 422
+    assert (await admin("PATCH", at, {"active": False})).json["active"] is False
+    assert (await admin("PATCH", at, {"active": True})).status == 422
