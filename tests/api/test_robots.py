@@ -178,3 +178,15 @@ async def test_a_robot_that_is_no_longer_right_can_be_switched_off(bench: Bench,
     assert (await admin("PATCH", at, {"title": "Другой"})).status == 422
     assert (await admin("PATCH", at, {"active": False})).json["active"] is False
     assert (await admin("PATCH", at, {"active": True})).status == 422
+
+
+async def test_the_page_of_robots_is_for_its_readers_and_the_switch_for_its_managers(bench: Bench) -> None:
+    statuses = {}
+    for role in ("admin", "head_equipment", "consultant"):
+        await bench.hire(f"a-{role}".replace("_", "-"), role)
+        caller = await bench.sign_in(f"a-{role}".replace("_", "-"))
+        shown = await caller.get("/admin/robots?robot=stuck&number=1")
+        form = {"active": "no", "csrf": caller.headers["X-CSRF-Token"]}
+        switched = await caller.post("/admin/robots/stuck", data=form)
+        statuses[role] = (shown.status, switched.status)
+    assert statuses == {"admin": (200, 303), "head_equipment": (200, 403), "consultant": (403, 403)}

@@ -62,8 +62,8 @@ class Robots:
         await self.settle()
         return await self.look(deal)
 
-    async def edit(self, deal: Deal, **values: Any) -> Deal:
-        await self.store.write(edit_deal, SYSTEM, COMPANY, deal.id, values)
+    async def edit(self, deal: Deal, actor: Actor = SYSTEM, **values: Any) -> Deal:
+        await self.store.write(edit_deal, actor, COMPANY, deal.id, values)
         await self.settle()
         return await self.look(deal)
 

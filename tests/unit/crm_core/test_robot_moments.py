@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crm_core.actor import SYSTEM
-from crm_core.automation import Automation, Event, Trigger
+from crm_core.automation import Automation, Event, Trigger, robot
 from crm_core.automation_check import Known, problems
 from crm_core.automation_commands import drop_automation
 from crm_core.deals import Deal, create_deal
@@ -38,7 +38,7 @@ async def test_a_stuck_deal_is_told_of_once_until_something_happens_with_it(robo
     await robots.keep(automation("stuck", comment("{comment}!"), offset="24h"))
     deal = await robots.deal(comment="Ждём")
     await robots.wait(2 * DAY)
-    deal = await robots.edit(deal, title="Другое название")
+    deal = await robots.edit(deal, robot("Другой", 1), title="Другое название")
     await robots.wait(2 * DAY)
     assert (await robots.look(deal)).comment == "Ждём!"
     deal = await robots.move(deal, "offer")
