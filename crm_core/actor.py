@@ -22,6 +22,11 @@ class Actor:
     """Of a robot: how many robots before it led to this."""
 
     @property
+    def is_robot(self) -> bool:
+        """One of the company's robots: the hub acts, but by a rule that somebody made."""
+        return self.robot_depth > 0
+
+    @property
     def is_system(self) -> bool:
         return self.id is None and "system" in self.roles
 

@@ -1,4 +1,6 @@
-"""The audit trail: who changed what, when, from what to what. Written by every command of a person or a token."""
+"""The audit trail: who changed what, when, from what to what. Written by every command of a person, a token or
+a robot.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ AUDIT = Collection("audit", AuditEntry, [Index("entity_id", "at"), Index("actor_
 def record(
     tx: Tx, actor: Actor, entity: str, entity_id: str, action: str, changes: Mapping[str, tuple[Any, Any]] | None = None
 ) -> None:
-    """Add one entry. The hub's own steps are explained by decisions instead and leave no entry here."""
-    if actor.is_system:
+    """Add one entry. The hub's own steps are explained by decisions instead and leave no entry here; what robots do
+    stands here under their names."""
+    if actor.is_system and not actor.is_robot:
         return
     tx.append(
         AUDIT,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -23,6 +23,8 @@ ROBOT = "robot"
 """Kind of the timer that brings an event to the robots."""
 ROBOT_TIME = "robot_time"
 """Kind of the timer of one robot for one record; its key is `robot id:entity:record id`."""
+RUN = "robot_run"
+"""Kind of the timer of one run: each has a transaction of its own."""
 MAX_DEPTH = 5
 """Robots that set each other off, one after another."""
 
@@ -39,6 +41,8 @@ class Event(StrEnum):
     """Before or after the moment in a field."""
     STUCK = "stuck"
     """No activity, or no next step, for so long."""
+    START = "start"
+    """Nothing but another robot begins it."""
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,6 +92,9 @@ class Automation(Entity, frozen=True, kw_only=True):
 AUTOMATIONS = Collection("automations", Automation)
 
 
+Outcome = Literal["done", "skipped", "failed", "stopped"]
+
+
 class RobotRun(Entity, frozen=True, kw_only=True):
     """What a robot did with a record, or why it did not."""
 
@@ -97,7 +104,7 @@ class RobotRun(Entity, frozen=True, kw_only=True):
     entity: str
     entity_id: str
     event: str
-    outcome: Literal["done", "skipped", "failed", "stopped"]
+    outcome: Outcome
     text: str
     """What was done, step by step, or the reason."""
 
@@ -105,7 +112,14 @@ class RobotRun(Entity, frozen=True, kw_only=True):
 RUNS = Collection(
     "robot_runs",
     RobotRun,
-    [Index("entity_id", "at"), Index("automation_id", "at"), Index("outcome", "at"), Index("at")],
+    [
+        Index("entity_id", "at"),
+        Index("entity_id", "automation_id", "at"),
+        Index("automation_id", "at"),
+        Index("automation_id", "outcome", "at"),
+        Index("outcome", "at"),
+        Index("at"),
+    ],
 )
 
 
@@ -128,10 +142,42 @@ def raise_event(
     timers.schedule(tx, ROBOT, tx.new_id(), tx.now, payload | {"depth": str(actor.robot_depth)})
 
 
-def log(tx: Tx, automation: Automation, entity: str, entity_id: str, event: str, outcome: Any, text: str) -> RobotRun:
+ABOUT_LEADS = "robots of leads"
+"""Number that grows when a robot of leads is kept in the store; zero spares every new lead the question."""
+
+
+def raise_for_lead(tx: Tx, preset: Mapping[str, Automation], lead_id: str, stage: str, *events: Event) -> None:
+    """Tell the robots what became of a lead on its way in. Where no robot is about leads, nothing is written or asked:
+    contacts come by the thousand."""
+    robots = active(tx, preset) if tx.last_number(ABOUT_LEADS) else preset
+    if any(each.active and each.trigger.entity == "lead" for each in robots.values()):
+        for event in events:
+            raise_event(tx, robot("", 0), "lead", lead_id, event, stage=stage)
+
+
+def last_run(tx: ReadTx, automation_id: str, entity_id: str) -> RobotRun | None:
+    """The newest run of a robot for a record."""
+    return tx.first(RUNS, {"entity_id": entity_id, "automation_id": automation_id}, sort="-at")
+
+
+def log(
+    tx: Tx, automation: Automation, entity: str, entity_id: str, event: str, outcome: Outcome, text: str
+) -> RobotRun:
     """Write down what became of a run."""
     run = RobotRun(
         id=tx.new_id("run_"), at=tx.now, automation_id=automation.id, title=automation.title, entity=entity,
         entity_id=entity_id, event=event, outcome=outcome, text=text[:4000],
     )  # fmt: skip
     return tx.insert(RUNS, run)
+
+
+def schedule_run(tx: Tx, automation: Automation, entity: str, record_id: str, event: Event, depth: int) -> bool:
+    """Let a robot run after the commit; `depth` robots led to this. Too many in a row: a word in the log, and False."""
+    if depth >= MAX_DEPTH:
+        text = f"Остановлено: роботы запускают друг друга больше {MAX_DEPTH} раз подряд. Проверьте, нет ли круга"
+        log(tx, automation, entity, record_id, event, "stopped", text)
+        return False
+    payload = {"automation": automation.id, "entity": entity, "id": record_id, "event": str(event), "depth": str(depth)}
+    key = f"{automation.id}:{record_id}" if event in (Event.TIME, Event.STUCK) else tx.new_id()
+    timers.schedule(tx, RUN, key, tx.now, payload)
+    return True

@@ -2,125 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from crm_core.access import check
+from crm_core.access import check, may
 from crm_core.actor import Actor
 from crm_core.audit import record
-from crm_core.automation import AUTOMATIONS, RUNS, Automation, Event, RobotRun, active
+from crm_core.automation import ABOUT_LEADS, AUTOMATIONS, RUNS, Automation, RobotRun, active
+from crm_core.automation_check import Known, problems
 from crm_core.changes import tell
 from crm_core.company import Company
-from crm_core.deal_fields import BUILT_IN
 from crm_core.deals import Deal, get_deal
+from crm_core.documents.library import MAX_OWN, TEMPLATES
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import get_lead
 from crm_core.rights import Action
-from crm_core.robot_actions import PARAMS, PLACEHOLDER, VALUES
-from crm_core.robots import dry_run, offset_of, record_of
+from crm_core.robot_moments import forget_planned, plan_changed
+from crm_core.robots import Preview, dry_run, record_of
 from storage import ReadTx, Tx
-from workhours import parse_duration
 
-MOMENTS = frozenset({"created_at", "updated_at", "stage_since", "next_step_at", "expected_close"})
-
-
-def problems(company: Company, automation: Automation) -> dict[str, str]:
-    """Everything that is wrong with a robot, by field."""
-    wrong: dict[str, str] = {}
-    trigger = automation.trigger
-    if not automation.title.strip():
-        wrong["title"] = "Назовите робота"
-    if trigger.pipeline and trigger.pipeline not in company.pipelines:
-        wrong["trigger.pipeline"] = f"Такого направления нет; есть {', '.join(company.pipelines)}"
-    elif trigger.stage and trigger.stage not in (stages := _stages(company, automation)):
-        wrong["trigger.stage"] = f"Такой стадии нет; есть {', '.join(stages)}"
-    if trigger.event in (Event.TIME, Event.STUCK):
-        try:
-            offset_of(trigger.offset)
-        except ValueError as error:
-            wrong["trigger.offset"] = str(error)
-    fields = _fields(company, automation)
-    if trigger.event is Event.TIME and trigger.field not in MOMENTS | fields:
-        wrong["trigger.field"] = f"Нужно поле с датой; есть {', '.join(sorted(MOMENTS | fields))}"
-    for number, condition in enumerate(automation.conditions):
-        path = condition.field.removeprefix("fields.")
-        if path not in fields | VALUES | {"person", "owner"}:
-            wrong[f"conditions[{number}].field"] = "Такого поля нет"
-    if not automation.steps:
-        wrong["steps"] = "Назовите, что робот делает"
-    for number in range(len(automation.steps)):
-        wrong |= {f"steps[{number}].{name}": text for name, text in _step_problems(company, automation, number).items()}
-    return wrong
-
-
-def _stages(company: Company, automation: Automation) -> list[str]:
-    trigger = automation.trigger
-    if trigger.entity == "lead":
-        return [stage.key for stage in company.stages]
-    ways = [company.pipelines[trigger.pipeline]] if trigger.pipeline else list(company.pipelines.values())
-    return [stage.key for way in ways for stage in way.stages]
-
-
-def _fields(company: Company, automation: Automation) -> frozenset[str]:
-    rules = company.deal_fields if automation.trigger.entity == "deal" else company.fields
-    return frozenset(rule.key for rule in rules)
-
-
-def _step_problems(company: Company, automation: Automation, number: int) -> dict[str, str]:
-    step = automation.steps[number]
-    if step.action not in PARAMS:
-        return {"action": f"Такого действия нет; есть {', '.join(PARAMS)}"}
-    needed, allowed = PARAMS[step.action]
-    wrong = {name: "Не хватает этого параметра" for name in needed if not step.params.get(name, "").strip()}
-    wrong |= dict.fromkeys(step.params.keys() - needed - allowed, "Такого параметра у действия нет")
-    for name in ("responsible", "to"):
-        if (who := step.params.get(name)) and (mend := _who_wrong(company, who)):
-            wrong[name] = mend
-    if step.action == "move" and step.params.get("stage") not in (stages := _stages(company, automation)):
-        wrong["stage"] = f"Такой стадии нет; есть {', '.join(stages)}"
-    settable = _fields(company, automation) | {"title", "comment", "amount"}
-    if step.action == "set_field" and step.params.get("field") not in settable:
-        wrong["field"] = f"Такого поля нет; есть {', '.join(sorted(settable))}"
-    if (group := step.params.get("group")) and group not in company.task_groups:
-        wrong["group"] = f"Такой группы нет; есть {', '.join(company.task_groups)}"
-    if mend := _deadline_wrong(step.params.get("deadline", ""), _fields(company, automation)):
-        wrong["deadline"] = mend
-    return wrong | _placeholders_wrong(step.params.items(), _fields(company, automation))
-
-
-def _who_wrong(company: Company, who: str) -> str | None:
-    kind, _, key = who.partition(":")
-    if kind == "role" and key not in company.roles:
-        return f"Такой роли нет; есть {', '.join(company.roles)}"
-    if who != "owner" and (kind not in ("role", "head", "user") or not key):
-        return "Пишите owner, role:КЛЮЧ, head:ОТДЕЛ или user:ID"
-    return None
-
-
-def _deadline_wrong(text: str, fields: frozenset[str]) -> str | None:
-    if not text:
-        return None
-    if text.startswith("field:"):
-        return None if text[6:] in fields | set(BUILT_IN) else "Такого поля нет"
-    if text.endswith("wd"):
-        return None if text[:-2].isdigit() and int(text[:-2]) <= 365 else "Пишите так: 3wd"
-    try:
-        parse_duration(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _placeholders_wrong(params: Iterable[tuple[str, str]], fields: frozenset[str]) -> dict[str, str]:
-    known = VALUES | {"person", "owner"} | {f"fields.{key}" for key in fields}
-    return {
-        name: f"Подстановки {{{unknown}}} нет"
-        for name, text in params
-        for unknown in PLACEHOLDER.findall(text)
-        if unknown not in known
-    }
+MAX_ROBOTS = 500
 
 
 def list_automations(tx: ReadTx, actor: Actor, company: Company) -> list[Automation]:
@@ -142,10 +45,11 @@ def save_automation(
 ) -> Automation:
     """Add a robot (empty id) or change one; a changed robot of the preset is kept over it."""
     check(actor, "automation", Action.MANAGE)
-    if wrong := problems(company, automation):
-        raise Invalid(wrong)
     stored = tx.get(AUTOMATIONS, automation.id) if automation.id else None
     former = stored or company.automations.get(automation.id)
+    wrong = problems(company, automation, known_to(tx, company))
+    if wrong and not _only_switches_off(former, automation):
+        raise Invalid(wrong)
     if automation.id and former is None:
         raise Missing("Такого робота нет")
     if version is not None and version != (former.version if former else 1):
@@ -154,6 +58,8 @@ def save_automation(
     if stored is not None:
         saved = tx.replace(AUTOMATIONS, msgspec.structs.replace(automation, version=stored.version, **changes))
     else:
+        if tx.count(AUTOMATIONS, limit=MAX_ROBOTS) >= MAX_ROBOTS:
+            raise Conflict(f"Роботов уже {MAX_ROBOTS}: удалите лишние")
         new_id = automation.id or tx.new_id("rob_")
         saved = tx.insert(AUTOMATIONS, msgspec.structs.replace(automation, id=new_id, version=1, **changes))
     pairs = {name: (getattr(former, name, None), getattr(saved, name)) for name in KEPT}
@@ -161,7 +67,27 @@ def save_automation(
         tx, actor, "automation", saved.id, "saved", {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     )
     tell(tx, "automation", saved.id, "saved")
+    _take_effect(tx, company, saved)
     return saved
+
+
+def _only_switches_off(former: Automation | None, automation: Automation) -> bool:
+    """Whatever the configuration has become meanwhile, a robot can be stopped."""
+    if former is None or automation.active:
+        return False
+    return all(getattr(former, name) == getattr(automation, name) for name in KEPT if name != "active")
+
+
+def _take_effect(tx: Tx, company: Company, saved: Automation) -> None:
+    if saved.trigger.entity == "lead":
+        tx.next_number(ABOUT_LEADS)
+    plan_changed(tx, company)
+
+
+def known_to(tx: ReadTx, company: Company) -> Known:
+    """What a robot may name besides what the configuration holds."""
+    robots = {each.id: each.trigger.entity for each in active(tx, company.automations).values()}
+    return Known(robots, frozenset(each.id for each in tx.find(TEMPLATES, limit=MAX_OWN)))
 
 
 KEPT = ("title", "trigger", "conditions", "steps", "active")
@@ -176,14 +102,19 @@ def drop_automation(tx: Tx, actor: Actor, company: Company, automation_id: str) 
             raise Conflict("Робот из набора не удаляется: выключите его")
         raise Missing("Такого робота нет")
     tx.delete(AUTOMATIONS, stored)
+    forget_planned(tx, automation_id)
     record(tx, actor, "automation", automation_id, "removed", {"title": (stored.title, None)})
     tell(tx, "automation", automation_id, "removed")
+    plan_changed(tx, company)
 
 
-def try_automation(tx: ReadTx, actor: Actor, company: Company, automation: Automation, record_id: str) -> list[str]:
-    """What the robot would do with a record now, line by line; nothing is done."""
+def try_automation(
+    tx: ReadTx, actor: Actor, company: Company, automation: Automation, record_id: str, previews: Mapping[str, Preview]
+) -> list[str]:
+    """What the robot would do with a record now, line by line; nothing is done. `previews`: of actions that are not at
+    home in this room."""
     check(actor, "automation", Action.READ)
-    if wrong := problems(company, automation):
+    if wrong := problems(company, automation, known_to(tx, company)):
         raise Invalid(wrong)
     found = record_of(tx, automation.trigger.entity, record_id)
     if found is None:
@@ -192,7 +123,8 @@ def try_automation(tx: ReadTx, actor: Actor, company: Company, automation: Autom
         get_deal(tx, actor, record_id)
     else:
         get_lead(tx, actor, record_id)
-    return list(dry_run(tx, company, automation, found))
+    may_see = may(actor, "contact", Action.READ)
+    return list(dry_run(tx, company, automation, found, previews if may_see else {}))
 
 
 def runs_of_record(

@@ -19,6 +19,7 @@ from crm_core.retention import Retention
 from crm_core.rights import Rights
 from crm_core.task_groups import TaskGroup
 from crm_core.trade import Trade
+from crm_core.webhooks import Webhooks
 from workhours import Calendar
 
 
@@ -119,6 +120,8 @@ class Company:
     """Templates of the preset."""
     retention: Retention = field(default_factory=Retention)
     """How long what is kept."""
+    webhooks: Webhooks | None = None
+    """None: other systems cannot be called."""
     default_calendar: str = "office"
     new_stage: str = "new"
     work_stage: str = "qualification"

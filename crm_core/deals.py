@@ -129,6 +129,8 @@ DEALS = Collection(
 
 PLAIN = frozenset({"title", "comment", "amount", "currency", "expected_close", "probability", "next_step", "parties",
                    "risks"})  # fmt: skip
+YEARS = range(1971, 2199)
+"""What working time can be counted for, with a year to spare on both sides."""
 EDITABLE = PLAIN | {"person_id", "company_id", "owner_id", "fields", "lines"}
 
 
@@ -266,6 +268,10 @@ def _checked(tx: ReadTx, company: Company, changes: Mapping[str, Any]) -> dict[s
             wrong["person_id" if person_id == values.get("person_id") else "parties"] = "Такого контакта нет"
     if values.get("next_step") and not values["next_step"].text.strip():
         wrong["next_step"] = "Назовите следующий шаг"
+    step = values.get("next_step")
+    for name, day in (("next_step", step and step.at), ("expected_close", values.get("expected_close"))):
+        if day and day.year not in YEARS:
+            wrong[name] = f"Год — от {YEARS[0]} до {YEARS[-1]}"
     try:
         if "fields" in values:
             values["fields"] = checked(company.deal_fields, values["fields"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from crm_core.changes import tell
 from crm_core.errors import Missing
@@ -14,6 +15,7 @@ class Notification(Entity, frozen=True, kw_only=True):
     kind: str
     text: str
     lead_id: str | None = None
+    deal_id: str | None = None
     task_id: str | None = None
     key: str | None = None
     """What it is about, where the same news may come again."""
@@ -25,28 +27,28 @@ NOTIFICATIONS = Collection("notifications", Notification, [Index("user_id", "rea
 
 
 def notify(
-    tx: Tx, user_id: str, kind: str, text: str, *, lead_id: str | None = None, task_id: str | None = None,
-    key: str | None = None, quiet: timedelta = timedelta(0),
+    tx: Tx, user_id: str, kind: str, text: str, *, lead_id: str | None = None, deal_id: str | None = None,
+    task_id: str | None = None, key: str | None = None, quiet: timedelta = timedelta(0),
 ) -> Notification:  # fmt: skip
     """Leave a note for one employee and show it on his open pages at once.
 
-    With a `key` nobody is flooded: an unread note of this key gets the new text instead of company, and after a read
-    one the next comes `quiet` later at the earliest. The note that stands is returned.
+    With a `key` nobody is flooded: an unread note of this key gets the new text and what it is about instead of
+    company, and after a read one the next comes `quiet` later at the earliest. The note that stands is returned.
     """
     earlier = _last_of(tx, user_id, key, quiet) if key else None
+    if earlier is not None and earlier.read:
+        return earlier
+    about: dict[str, Any] = {"text": text, "lead_id": lead_id, "deal_id": deal_id, "task_id": task_id, "at": tx.now}
     if earlier is not None:
-        return earlier if earlier.read else tx.update(NOTIFICATIONS, earlier, text=text, lead_id=lead_id, at=tx.now)
-    note = tx.insert(
-        NOTIFICATIONS,
-        Notification(
-            id=tx.new_id(), user_id=user_id, kind=kind, text=text, lead_id=lead_id, task_id=task_id, key=key, at=tx.now
-        ),
-    )
+        note = tx.update(NOTIFICATIONS, earlier, kind=kind, **about)
+    else:
+        note = tx.insert(NOTIFICATIONS, Notification(id=tx.new_id(), user_id=user_id, kind=kind, key=key, **about))
     tell(tx, "notification", note.id, kind, lead_id=lead_id, to=(user_id,), data={"text": text})
     return note
 
 
-READ_AT_ONCE = 500
+PIECE = 500
+"""So many notes are marked as read at a time."""
 LOOK_BACK = 200
 """So many notes of an employee are searched for an earlier one of the same key."""
 
@@ -72,5 +74,7 @@ def mark_read(tx: Tx, user_id: str, note_id: str) -> Notification:
 
 def mark_all_read(tx: Tx, user_id: str) -> None:
     """Everything up to now was read, on every page of this employee."""
-    for note in tx.find(NOTIFICATIONS, {"user_id": user_id, "read": False}, limit=READ_AT_ONCE):
-        mark_read(tx, user_id, note.id)
+    while notes := tx.find(NOTIFICATIONS, {"user_id": user_id, "read": False}, limit=PIECE):
+        for note in notes:
+            tx.update(NOTIFICATIONS, note, read=True)
+        tell(tx, "notification", notes[-1].id, "read", to=(user_id,))

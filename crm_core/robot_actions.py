@@ -15,21 +15,26 @@ from typing import Any
 
 from crm_core import deal_fields
 from crm_core.actor import Actor
+from crm_core.automation import Automation, Event, active, schedule_run
 from crm_core.company import Company
 from crm_core.deal_stages import move_deal
 from crm_core.deals import Deal, edit_deal
-from crm_core.errors import Invalid
+from crm_core.errors import Conflict, Invalid
 from crm_core.leads import Lead, edit_lead, move_lead
 from crm_core.notifications import notify
 from crm_core.people import PEOPLE
+from crm_core.robot_jobs import JobKind, queue_job
 from crm_core.task_commands import create_task
-from crm_core.tasks import TASKS, Link
+from crm_core.tasks import TASK_LINKS, TASKS, Link, Task
 from crm_core.users import DEPARTMENTS, USERS, User
+from crm_core.webhooks import shown_url, url_problem
 from storage import ReadTx, Tx
-from workhours import parse_duration
+from workhours import Calendar, NeverOpens, parse_duration
 
 PLACEHOLDER = re.compile(r"\{([\w.]+)\}")
 Record = Deal | Lead
+LOOKED_AT = 500
+"""So many open tasks of a record are searched for the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,10 @@ class Doing:
     entity: str
     record: Record
     params: Mapping[str, str]
+    automation: Automation
+    step: int
+    """Which of its steps this is."""
+    event: str
 
     def text(self, name: str) -> str:
         """A parameter with the values of the record in it."""
@@ -62,12 +71,22 @@ def value_of(tx: ReadTx, company: Company, record: Record, path: str) -> str:
     if path == "owner":
         owner = tx.get(USERS, record.owner_id) if record.owner_id else None
         return owner.name if owner else ""
-    value = getattr(record, path, None) if path in VALUES else None
+    if path not in VALUES[entity_of(record)]:
+        return record.fields.get(path, "")
+    value = getattr(record, path)
     return "" if value is None else str(value)
 
 
-VALUES = frozenset({"title", "number", "amount", "stage", "pipeline", "comment", "expected_close", "probability",
-                    "queue", "company", "owner_id", "next_step_at"})  # fmt: skip
+VALUES = {
+    "deal": frozenset({"title", "number", "amount", "currency", "stage", "pipeline", "comment", "expected_close",
+                       "probability", "owner_id", "next_step_at"}),
+    "lead": frozenset({"title", "number", "stage", "queue", "company", "owner_id"}),
+}  # fmt: skip
+"""Kind of record → what texts and conditions may name besides `person`, `owner` and the fields of the card."""
+
+
+def entity_of(record: Record) -> str:
+    return "deal" if isinstance(record, Deal) else "lead"
 
 
 def filled(tx: ReadTx, company: Company, record: Record, text: str) -> str:
@@ -102,6 +121,13 @@ def deadline(company: Company, record: Record, text: str, now: datetime) -> date
     calendar = company.calendar()
     if not text:
         return None
+    try:
+        return _deadline(calendar, record, text, now)
+    except (ValueError, OverflowError, NeverOpens) as error:
+        raise Invalid({"deadline": f"Срок «{text}» не посчитать: {error}"}) from None
+
+
+def _deadline(calendar: Calendar, record: Record, text: str, now: datetime) -> datetime | None:
     if text.startswith("field:"):
         value = getattr(record, text[6:], None) or record.fields.get(text[6:])
         if not value:
@@ -115,29 +141,44 @@ def deadline(company: Company, record: Record, text: str, now: datetime) -> date
 
 
 def make_task(doing: Doing) -> str:
-    """`title`, `description`, `responsible`, `group`, `deadline`; one open task per robot text and record."""
+    """`title`, `description`, `responsible`, `group`, `deadline`; one open task per robot's text and record."""
+    title, group = doing.text("title")[:300].strip(), doing.params.get("group") or None
+    if same := _open_task(doing, title, group):
+        return f"задача № {same.number} «{same.title}» уже стоит и не закрыта"
     user = someone(doing.tx, doing.record, doing.params.get("responsible", "owner"))
     if user is None:
         raise Invalid({"responsible": f"Некому поручить: {doing.params.get('responsible', 'owner')}"})
     task = create_task(
         doing.tx,
         doing.actor,
-        title=doing.text("title")[:300],
+        title=title,
         description=doing.text("description"),
         responsible_id=user.id,
         creator_id=doing.record.owner_id,
         deadline=deadline(doing.company, doing.record, doing.params.get("deadline", ""), doing.tx.now),
         company=doing.company,
         links=(Link(doing.entity, doing.record.id),),
-        **({"group": doing.params["group"]} if doing.params.get("group") else {}),
+        **({"group": group} if group else {}),
     )
     return f"поставлена задача № {task.number} «{task.title}», ответственный {user.name}"
+
+
+def _open_task(doing: Doing, title: str, group: str | None) -> Task | None:
+    """The task that an earlier run left and that is still to be done."""
+    where = {"entity": doing.entity, "record_id": doing.record.id, "open": True}
+    rows = doing.tx.find(TASK_LINKS, where, sort="-id", limit=LOOKED_AT)
+    tasks = (doing.tx.get(TASKS, row.task_id) for row in rows)
+    return next((task for task in tasks if task and task.title == title and task.group == group), None)
+
+
+PLAIN = {"deal": frozenset({"title", "comment", "amount"}), "lead": frozenset({"title"})}
+"""Kind of record → what may be set besides the fields of its card."""
 
 
 def set_field(doing: Doing) -> str:
     """`field`, `value`."""
     field, value = doing.params.get("field", ""), doing.text("value")
-    changes: dict[str, Any] = {field: value} if field in ("title", "comment") else {"fields": {field: value}}
+    changes: dict[str, Any] = {field: value} if field in PLAIN[doing.entity] else {"fields": {field: value}}
     if field == "amount":
         changes = {"amount": _amount(value)}
     if isinstance(doing.record, Deal):
@@ -179,9 +220,40 @@ def tell(doing: Doing) -> str:
     if user is None:
         raise Invalid({"to": f"Некого уведомить: {doing.params.get('to', 'owner')}"})
     text = doing.text("text")[:500]
+    deal_id = doing.record.id if doing.entity == "deal" else None
     lead_id = doing.record.id if doing.entity == "lead" else None
-    notify(doing.tx, user.id, "robot", text, lead_id=lead_id, key=f"robot:{doing.record.id}:{text[:60]}")
+    key = f"robot:{doing.automation.id}:{doing.step}:{doing.record.id}"
+    notify(doing.tx, user.id, "robot", text, lead_id=lead_id, deal_id=deal_id, key=key)
     return f"уведомление для {user.name}"
+
+
+def start(doing: Doing) -> str:
+    """`automation`: another robot with the same record; its conditions hold, its trigger does not matter."""
+    other = active(doing.tx, doing.company.automations).get(doing.params.get("automation", ""))
+    if other is None or not other.active or other.trigger.entity != doing.entity:
+        raise Invalid({"automation": f"Робота «{doing.params.get('automation', '')}» нет, он выключен или о другом"})
+    if not schedule_run(doing.tx, other, doing.entity, doing.record.id, Event.START, doing.actor.robot_depth):
+        raise Conflict(f"робот «{other.title}» не запущен: роботы запускают друг друга по кругу")
+    return f"запущен робот «{other.title}»"
+
+
+def make_document(doing: Doing) -> str:
+    """`template`, `leave_blanks`. Made outside of the transaction; the steps behind wait for it."""
+    key = doing.params.get("template", "")
+    queue_job(doing.tx, JobKind.DOCUMENT, doing.automation, doing.entity, doing.record.id, doing.event,
+              doing.actor.robot_depth - 1, doing.step,
+              {"template": key, "leave_blanks": doing.params.get("leave_blanks", "")})  # fmt: skip
+    return f"документ по шаблону «{key}» готовится"
+
+
+def call_webhook(doing: Doing) -> str:
+    """`url`: gets the record as the API shows it, signed; tried again until it is taken."""
+    url = doing.params.get("url", "")
+    if wrong := url_problem(url, doing.company.webhooks):
+        raise Invalid({"url": wrong})
+    queue_job(doing.tx, JobKind.WEBHOOK, doing.automation, doing.entity, doing.record.id, doing.event,
+              doing.actor.robot_depth - 1, doing.step, {"url": url})  # fmt: skip
+    return f"вебхук {shown_url(url)} поставлен в очередь"
 
 
 ACTIONS: dict[str, Action] = {
@@ -190,12 +262,39 @@ ACTIONS: dict[str, Action] = {
     "move": move,
     "assign": assign,
     "notify": tell,
+    "make_document": make_document,
+    "call_webhook": call_webhook,
+    "start": start,
 }
+"""Those that are at home here; `send_message` comes from the room that knows the channels."""
+AWAITED = frozenset({"make_document"})
+"""Behind these a run pauses until they are done."""
 PARAMS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "create_task": (frozenset({"title"}), frozenset({"description", "responsible", "group", "deadline"})),
     "set_field": (frozenset({"field"}), frozenset({"value"})),
     "move": (frozenset({"stage"}), frozenset()),
     "assign": (frozenset({"to"}), frozenset()),
     "notify": (frozenset({"text"}), frozenset({"to"})),
+    "send_message": (frozenset({"text"}), frozenset({"subject", "connector"})),
+    "make_document": (frozenset({"template"}), frozenset({"leave_blanks"})),
+    "call_webhook": (frozenset({"url"}), frozenset()),
+    "start": (frozenset({"automation"}), frozenset()),
 }
 """Action → parameters that it needs, and those that it may have."""
+ACTION_TITLES = {
+    "create_task": "Поставить задачу",
+    "set_field": "Заполнить поле",
+    "move": "Перевести на стадию",
+    "assign": "Назначить ответственного",
+    "notify": "Уведомить сотрудника",
+    "send_message": "Написать клиенту",
+    "make_document": "Создать документ",
+    "call_webhook": "Вызвать вебхук",
+    "start": "Запустить робота",
+}
+PARAM_TITLES = {
+    "title": "название", "description": "описание", "responsible": "ответственный", "group": "группа",
+    "deadline": "срок", "field": "поле", "value": "значение", "stage": "стадия", "to": "кому", "text": "текст",
+    "subject": "тема", "connector": "канал", "template": "шаблон", "leave_blanks": "оставить пустые места",
+    "url": "адрес", "automation": "робот",
+}  # fmt: skip

@@ -332,19 +332,20 @@ def close(
     tx: Tx, task: Task, result: str, user_id: str | None, name: str, *, state: TaskState = TaskState.DONE,
     stage: str | None = None,
 ) -> Task:  # fmt: skip
-    """Done or cancelled: no timer of it fires any more, and its lead's timeline says so."""
+    """Done or cancelled: no timer of it fires any more, and the timelines of its lead and deals say so."""
     done = save(
         tx, task, state=state, open=False, result=result or task.result, stage=stage or task.stage, closed_at=tx.now,
         closed_by=user_id,
     )  # fmt: skip
     timers.cancel(tx, DUE, task.id)
-    if task.lead_id:
-        word = "выполнено" if state is TaskState.DONE else "отменено"
+    word = "выполнено" if state is TaskState.DONE else "отменено"
+    for lead_id, deal_id in _stands_on(task):
         item = TimelineItem(
             id=tx.new_id("tl_"),
             kind=ItemKind.TASK,
             at=tx.now,
-            lead_id=task.lead_id,
+            lead_id=lead_id,
+            deal_id=deal_id,
             person_id=task.person_id,
             task_id=task.id,
             author_id=user_id,
@@ -355,6 +356,12 @@ def close(
         add(tx, item, owners=participants(task))
     announce(tx, done, state.value)
     return done
+
+
+def _stands_on(task: Task) -> list[tuple[str | None, str | None]]:
+    """Lead or deal, for each timeline that tells of this task."""
+    leads: list[tuple[str | None, str | None]] = [(task.lead_id, None)] if task.lead_id else []
+    return leads + [(None, link.id) for link in task.links if link.entity == "deal"]
 
 
 def announce(tx: Tx, task: Task, event: str, *, former: str | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from crm_core.automation import Automation, Condition, Event, Step, Trigger
-from crm_core.automation_commands import problems
+from crm_core.automation_check import Known, problems
 from crm_core.company import Company
 from firstline.build_people import once
 from firstline.build_rules import read_rows
@@ -64,11 +64,10 @@ def with_automations(draft: Draft, company: Company) -> Company:
     """The company with the robots of the preset; what is wrong with them is reported."""
     rows = read_rows(draft, "automations", AutomationRow)
     once(draft, [(("automations", number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
-    found = {}
+    found = {row.key: _automation(row) for row in rows}
+    known = Known({key: each.trigger.entity for key, each in found.items()})
     for number, row in enumerate(rows):
-        automation = _automation(row)
-        found[row.key] = automation
-        for field, text in problems(company, automation).items():
+        for field, text in problems(company, found[row.key], known).items():
             draft.report(("automations", number, *_place(field)), text, "исправьте робота")
     return replace(company, automations=found)
 

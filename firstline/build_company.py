@@ -15,6 +15,7 @@ from connectors.registry import REGISTRY
 from connectors.settings import ConnectorSettings
 from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
+from crm_core.webhooks import Webhooks
 from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
 from firstline.build_documents import read_documents, read_firm
@@ -26,7 +27,7 @@ from firstline.build_tasks import read_task_groups
 from firstline.build_trade import read_trade
 from firstline.draft import Draft
 from firstline.problems import nearest
-from firstline.settings_models import CompanySection, FieldRow, StageRow
+from firstline.settings_models import CompanySection, FieldRow, StageRow, WebhooksSection
 from workhours import Calendar, CalendarErrors, Updates, load_updates, parse_calendar
 
 M = TypeVar("M", bound=BaseModel)
@@ -113,7 +114,15 @@ def _with_sales(draft: Draft, company: Company) -> Company:
         firm=read_firm(draft),
         documents=read_documents(draft),
         retention=read_retention(draft),
+        webhooks=_webhooks(draft),
     )
+
+
+def _webhooks(draft: Draft) -> Webhooks | None:
+    if "webhooks" not in draft.tables:
+        return None
+    section = draft.read(WebhooksSection, draft.table("webhooks"), ("webhooks",))
+    return Webhooks(section.secret.get_secret_value(), section.networks) if section else None
 
 
 def _info(name: str, settings: ConnectorSettings) -> ConnectorInfo:

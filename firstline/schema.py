@@ -33,6 +33,8 @@ from crm_core.personal_data import CONSENTS, ERASURE_WALKS, ERASURES
 from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
 from crm_core.retention import RETENTION_RUNS
+from crm_core.robot_jobs import JOBS as ROBOT_JOBS
+from crm_core.robot_moments import PLANNED as ROBOTS_PLANNED
 from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
@@ -92,6 +94,8 @@ SCHEMA = Schema(
         PRODUCT_PRICES,
         QUEUE_STATES,
         RETENTION_RUNS,
+        ROBOTS_PLANNED,
+        ROBOT_JOBS,
         RUNS,
         SEGMENTS,
         SESSIONS,

@@ -134,6 +134,15 @@ class AlertsSection(Section):
     """The mail connector through which alerts to `email` are sent."""
 
 
+class WebhooksSection(Section):
+    """`[webhooks]`: calls to other systems."""
+
+    secret: SecretStr = Field(min_length=16)
+    """What they are signed with."""
+    networks: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+    """Private networks that may be called."""
+
+
 class QueueSection(Section):
     """`[queues.NAME]`."""
 

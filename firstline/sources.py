@@ -24,7 +24,7 @@ NAMED = ("queues", "connectors", "workhours")
 """Tables whose keys are names that the company chose."""
 CONFIG_TABLES = (
     "server", "storage", "bus", "company", "workhours", "workhours_updates", "queues", "connectors", "texts",
-    "routing", "alerts", "firm", "retention",
+    "routing", "alerts", "firm", "retention", "webhooks",
 )  # fmt: skip
 
 

@@ -39,12 +39,16 @@ from router.indexer import Indexer
 from router.intake import Intake
 from router.onec import Exchange
 from router.retention import Keeper
+from router.robot_jobs import RobotJobs
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ImportWorker
 from router.watch import Watch
 from router.worker import Router
 from storage import IdSource, Store, open_store
+from web.api.automations import record_shown
 from web.app import create_app
+from web.documents import Documents
+from web.pdf import Pdf
 from web.services import Services
 from workhours import SystemClock
 
@@ -105,7 +109,12 @@ async def start_hub(
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
-        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run, Keeper(store, company.retention).run)
+        keepers = (
+            Indexer(store, KINDS).run,
+            make_eraser(store, company).run,
+            make_robot_jobs(store, desk).run,
+            Keeper(store, company.retention).run,
+        )
         if "router" in roles:
             imports = ImportWorker(store, import_kinds(settings.queues), company)
             for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):
@@ -143,6 +152,11 @@ def make_eraser(store: Store, company: Company) -> Eraser:
     lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
     deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
     return Eraser(store, SCHEMA.collections, Kept(lead, deal))
+
+
+def make_robot_jobs(store: Store, desk: Desk) -> RobotJobs:
+    """What robots do besides transactions; they show records as the API does."""
+    return RobotJobs(store, desk, Documents(store, desk.company, Pdf()).generate, record_shown)
 
 
 def make_services(

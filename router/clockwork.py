@@ -19,6 +19,7 @@ from crm_core.users import PLACE, QUEUE_WAKE
 from distribution.desk import Desk
 from distribution.offers import ESCALATE, OFFER, on_offer_timeout, on_place
 from distribution.release import on_escalation, on_queue_wake
+from router import robot_messages
 from router.calls import CALL_GUARD, on_call_guard
 from storage import ReadTx, Store, StoreUnavailable, Tx
 
@@ -43,7 +44,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         QUEUE_WAKE: with_desk(on_queue_wake),
         PLACE: with_desk(on_place),
         CALL_GUARD: with_desk(on_call_guard),
-        **{kind: with_company(handler) for kind, handler in robots.HANDLERS.items()},
+        **{kind: with_company(handler) for kind, handler in robots.handlers(robot_messages.actions(desk)).items()},
         tasks.DUE: task_reminders.on_due,
         task_reminders.SOON: task_reminders.on_soon,
         task_reminders.REMIND: task_reminders.on_remind,

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from connectors.contract import Inbound, InboundKind
+from crm_core.automation import Event, raise_for_lead
 from crm_core.leads import LEADS, Lead, announce, last_lead_of, open_lead_of
 from crm_core.people import Person
+from crm_core.robots import note_contact
 from crm_core.timeline import TIMELINE
 from crm_core.users import USERS
 from router import normalize
@@ -19,8 +21,11 @@ from router.sources import routing_rule, source_of
 
 
 def decide(contact: Contact, *, on_call: str | None = None) -> Lead:
-    """Find or create the lead of this contact; sets `contact.lead` and `contact.rule`."""
+    """Find or create the lead of this contact; sets `contact.lead` and `contact.rule`. Called once per contact, of a
+    call when it begins: robots learn of it here."""
     person = None if contact.is_new_person else contact.person
+    if person is not None:
+        note_contact(contact.tx, person.id)
     lead = open_lead_of(contact.tx, person.id) if person else None
     if lead is None and (lead := _lead_of_thread(contact)) is not None:
         contact.steps.append("Письмо продолжает переписку открытого лида")
@@ -75,6 +80,7 @@ def _continue(contact: Contact, lead: Lead, on_call: str | None) -> Lead:
         contact.steps.append(f"Ответственный {owner.name} отключён: лид распределяется заново")
     lead = tx.update(LEADS, lead, **changes)
     announce(tx, lead, "contact", {"channel": inbound.channel})
+    raise_for_lead(tx, contact.desk.company.automations, lead.id, lead.stage, Event.INBOUND)
     return lead
 
 
@@ -108,6 +114,7 @@ def _create(contact: Contact, former: Lead | None, on_call: str | None) -> Lead:
     )
     tx.insert(LEADS, lead)
     announce(tx, lead, "created", {"channel": inbound.channel})
+    raise_for_lead(tx, company.automations, lead.id, lead.stage, Event.CREATED, Event.STAGE)
     return lead
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.contract import DeliveryFacts, MessageState
 from connectors.outbox import OUTBOX, OutboxMessage
 from crm_core.changes import tell
+from crm_core.deals import DEALS
 from crm_core.leads import LEADS
 from crm_core.notifications import notify
 from crm_core.timeline import TIMELINE
@@ -48,7 +49,10 @@ def on_outbox_change(tx: Tx, row: OutboxMessage) -> None:
         return
     changed = tx.update(TIMELINE, item, state=row.state, error=row.error, message_id=row.external_id or item.message_id)
     lead = tx.get(LEADS, row.lead_id) if row.lead_id else None
-    owners = (lead.owner_id if lead else None, item.author_id)
+    deal = tx.get(DEALS, item.deal_id) if item.deal_id else None
+    owner = lead.owner_id if lead else deal.owner_id if deal else None
+    owners = (owner, item.author_id)
     tell(tx, "timeline", item.id, "state", lead_id=row.lead_id, owners=owners, data={"state": row.state})
-    if row.state is MessageState.FAILED and item.state != MessageState.FAILED and (who := item.author_id or owners[0]):
-        notify(tx, who, "message_failed", f"Сообщение не отправлено: {row.error or ''}", lead_id=changed.lead_id)
+    if row.state is MessageState.FAILED and item.state != MessageState.FAILED and (who := item.author_id or owner):
+        text = f"Сообщение не отправлено: {row.error or ''}"
+        notify(tx, who, "message_failed", text, lead_id=changed.lead_id, deal_id=changed.deal_id)

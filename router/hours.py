@@ -20,7 +20,7 @@ class AutoAnswer(Entity, frozen=True, kw_only=True):
 
 
 AUTO_ANSWERS = Collection("auto_answers", AutoAnswer, [Index("at")])
-_NO_REPLY = re.compile(r"(no|do[-_.]?not)[-_.]?reply\b|mailer-daemon@|postmaster@", re.IGNORECASE)
+NO_REPLY = re.compile(r"(no|do[-_.]?not)[-_.]?reply\b|mailer-daemon@|postmaster@", re.IGNORECASE)
 """Addresses that nobody reads."""
 _ANSWERED = (InboundKind.MESSAGE, InboundKind.MAIL)
 
@@ -36,7 +36,7 @@ def answer_when_closed(contact: Contact) -> None:
         return
     opening = calendar.state(tx.now).next_open
     recipient = reply_address(contact)
-    if opening is None or recipient is None or _NO_REPLY.match(recipient):
+    if opening is None or recipient is None or NO_REPLY.match(recipient):
         return
     # Once per recipient too: a robot that opens a conversation with each answer would be answered for ever.
     talks = dict.fromkeys((inbound.conversation or recipient, recipient.lower()))

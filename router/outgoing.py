@@ -20,7 +20,7 @@ from crm_core.users import USERS
 from distribution.desk import Desk
 from distribution.offers import take
 from router.deliveries import on_outbox_change
-from storage import Tx
+from storage import ReadTx, Tx
 
 MAX_TEXT = 50_000
 
@@ -43,8 +43,8 @@ def reply(
         raise Invalid({"text": "Напишите текст ответа"})
     if len(text) > MAX_TEXT:
         raise Invalid({"text": f"Слишком длинно: {len(text)} знаков, можно до {MAX_TEXT}"})
-    info, last = _way(tx, desk, lead, connector)
-    address = last.address if last else _address(tx, lead, info)
+    info, last = way_to(tx, desk, lead.person_id, lead.id, connector)
+    address = last.address if last else address_of(tx, lead.person_id, info)
     if address is None:
         raise Invalid({"connector": f"Через «{info.title}» ответить некуда: у клиента нет такого адреса"})
     if actor.id and lead.open and lead.owner_id is None:
@@ -59,26 +59,29 @@ def reply(
     return item
 
 
-def _way(tx: Tx, desk: Desk, lead: Lead, wanted: str | None) -> tuple[ConnectorInfo, TimelineItem | None]:
-    """The connector to answer through, and the item that is answered."""
+def way_to(
+    tx: ReadTx, desk: Desk, person_id: str | None, lead_id: str | None, wanted: str | None
+) -> tuple[ConnectorInfo, TimelineItem | None]:
+    """The connector to write to a customer through, and the item that is answered. `Invalid` when there is none."""
     connectors = desk.company.connectors
     if wanted is not None and (wanted not in connectors or not connectors[wanted].can_reply):
         able = ", ".join(name for name, info in connectors.items() if info.can_reply) or "нет ни одного"
         raise Invalid({"connector": f"Через «{wanted}» ответить нельзя; можно: {able}"})
-    where = {"person_id": lead.person_id} if lead.person_id else {"lead_id": lead.id}
-    for item in tx.find(TIMELINE, where, sort="-at", limit=200):
+    where = {"person_id": person_id} if person_id else {"lead_id": lead_id}
+    found = tx.find(TIMELINE, where, sort="-at", limit=200) if person_id or lead_id else []
+    for item in found:
         info = connectors.get(item.connector or "")
         if item.direction == "in" and item.address and info and info.can_reply and wanted in (None, info.name):
             return info, item
     for info in connectors.values():
-        if info.can_reply and wanted in (None, info.name) and _address(tx, lead, info):
+        if info.can_reply and wanted in (None, info.name) and address_of(tx, person_id, info):
             return info, None
     raise Invalid({"connector": "Ответить некуда: у клиента нет адреса ни в одном подключённом канале"})
 
 
-def _address(tx: Tx, lead: Lead, info: ConnectorInfo) -> str | None:
+def address_of(tx: ReadTx, person_id: str | None, info: ConnectorInfo) -> str | None:
     """Where the person can be written to through this connector though he never wrote through it."""
-    person = find_person(tx, lead.person_id)
+    person = find_person(tx, person_id) if person_id else None
     if person is None or info.channel != "email":
         return None
     return person.emails[0] if person.emails else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.contract import InboundKind
-from crm_core.robots import note_contact
 from distribution.desk import Desk
 from router.calls import process_call
 from router.contacts import process_contact
@@ -23,8 +22,6 @@ def handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
         return None
     contact = Contact(tx=tx, desk=desk, inbound=record.inbound, inbound_id=record.id, trusted=record.trusted)
     outcome = route(contact)
-    if contact.person is not None and not contact.is_new_person:
-        note_contact(tx, contact.person.id)
     tx.update(
         JOURNAL,
         record,

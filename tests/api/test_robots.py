@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crm_core.automation import AUTOMATIONS, Automation, Event, Step, Trigger
 from tests.api.hub import Bench, Caller
 from tests.api.test_deals import a_deal
 
@@ -93,18 +94,26 @@ async def test_a_condition_that_does_not_hold_skips(admin: Caller) -> None:
     assert (await admin.get(f"/api/v1/deals/{big['id']}")).json["comment"] == "Крупная Ремонт"
 
 
-async def test_an_hour_before_the_next_step_the_owner_is_told(bench: Bench) -> None:
+async def mark(admin: Caller, event: str) -> None:
+    """A robot after whose run every other robot of the same event has been given its own."""
+    answer = await admin.post(
+        "/api/v1/automations", robot(event, step("set_field", field="amount", value="1")) | {"title": "Метка"}
+    )
+    assert answer.status == 201, answer.json
+
+
+async def test_an_hour_before_the_next_step_the_owner_is_told(bench: Bench, admin: Caller) -> None:
+    await mark(admin, "created")
     await bench.hire("boris", "consultant")
     seller = await bench.sign_in("boris")
     at = bench.clock.now() + timedelta(hours=2)
     step_ = {"text": "Встреча", "at": at.isoformat()}
     deal = await a_deal(seller, pipeline="equipment", title="Станок", next_step=step_)
-    await asyncio.sleep(0.3)
-    assert await seller.items(f"/api/v1/deals/{deal['id']}/robot-runs") == []
+    assert [run["title"] for run in await runs(seller, deal, 1)] == ["Метка"]
     bench.clock.push(timedelta(hours=1, minutes=5))
     await seller("PATCH", f"/api/v1/deals/{deal['id']}", {"comment": "будим часы"})
-    (run,) = await runs(seller, deal, 1)
-    assert run["outcome"] == "done"
+    run, _ = await runs(seller, deal, 2)
+    assert (run["event"], run["outcome"]) == ("time", "done")
     notes = await seller.items("/api/v1/notifications")
     assert any("Через час следующий шаг" in note["text"] for note in notes)
 
@@ -121,12 +130,12 @@ async def test_a_contact_of_the_customer_is_an_event(bench: Bench, admin: Caller
 async def test_a_robot_of_the_preset_is_switched_off_and_back(bench: Bench, admin: Caller) -> None:
     await bench.hire("buyer", "procurement")
     at = "/api/v1/automations/check_purchase"
+    await mark(admin, "stage")
     off = await admin("PATCH", at, {"active": False})
     assert (off.json["active"], off.json["of_preset"], off.json["changed"]) == (False, True, True)
     deal = await a_deal(admin, pipeline="equipment", fields={"requirements": "ЧПУ"})
     await move(admin, deal, "purchase_check")
-    await asyncio.sleep(0.3)
-    assert await admin.items(f"/api/v1/deals/{deal['id']}/robot-runs") == []
+    assert {run["title"] for run in await runs(admin, deal, 2)} == {"Метка"}
     assert (await admin("DELETE", at)).status == 204
     assert (await admin.get(at)).json["changed"] is False
     assert (await admin("DELETE", at)).status == 409
@@ -159,3 +168,25 @@ async def test_a_wrong_robot_is_refused_by_field(admin: Caller, change: dict[str
     answer = await admin.post("/api/v1/automations", robot("stage", step("notify", text="Да")) | change)
     assert answer.status == 422
     assert field in answer.json["fields"]
+
+
+async def test_a_robot_that_is_no_longer_right_can_be_switched_off(bench: Bench, admin: Caller) -> None:
+    gone = Step(action="call_webhook", params={"url": "https://example.ru/"})
+    kept = Automation(id="rob_old", title="Вебхук", trigger=Trigger(entity="deal", event=Event.CREATED), steps=(gone,))
+    await bench.hub.store.write(lambda tx: tx.insert(AUTOMATIONS, kept))
+    at = "/api/v1/automations/rob_old"
+    assert (await admin("PATCH", at, {"title": "Другой"})).status == 422
+    assert (await admin("PATCH", at, {"active": False})).json["active"] is False
+    assert (await admin("PATCH", at, {"active": True})).status == 422
+
+
+async def test_the_page_of_robots_is_for_its_readers_and_the_switch_for_its_managers(bench: Bench) -> None:
+    statuses = {}
+    for role in ("admin", "head_equipment", "consultant"):
+        await bench.hire(f"a-{role}".replace("_", "-"), role)
+        caller = await bench.sign_in(f"a-{role}".replace("_", "-"))
+        shown = await caller.get("/admin/robots?robot=stuck&number=1")
+        form = {"active": "no", "csrf": caller.headers["X-CSRF-Token"]}
+        switched = await caller.post("/admin/robots/stuck", data=form)
+        statuses[role] = (shown.status, switched.status)
+    assert statuses == {"admin": (200, 303), "head_equipment": (200, 403), "consultant": (403, 403)}

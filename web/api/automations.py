@@ -12,9 +12,15 @@ from crm_core import automation_commands as commands
 from crm_core.actor import Actor
 from crm_core.automation import RUNS, Automation, Condition, Event, RobotRun, Step, Trigger
 from crm_core.company import Company
+from crm_core.deals import DEALS
+from crm_core.leads import LEADS
+from distribution.desk import Desk
+from router.robot_messages import previews
 from storage import ReadTx, Tx
 from web.api.call import Call, In, Out, Page, Route, page_of
+from web.api.deals import show_deal
 from web.api.input import Id, Line, ListQuery
+from web.api.shapes import show_lead
 
 Words = Annotated[str, Meta(max_length=5000)]
 
@@ -138,12 +144,22 @@ class TrialOut(Out, frozen=True, kw_only=True):
 
 async def trial(call: Call[None, Trial]) -> TrialOut:
     """What it would do with this deal or lead now; nothing is done."""
-    return TrialOut(lines=await call.read(_trial, call.company, call.id, call.body.record_id))
+    return TrialOut(lines=await call.read(trial_lines, call.services.desk, call.id, call.body.record_id))
 
 
-def _trial(tx: ReadTx, actor: Actor, company: Company, automation_id: str, record_id: str) -> list[str]:
-    found = commands.get_automation(tx, actor, company, automation_id)
-    return commands.try_automation(tx, actor, company, found, record_id)
+def trial_lines(tx: ReadTx, actor: Actor, desk: Desk, automation_id: str, record_id: str) -> list[str]:
+    """What a robot would do with a record, with the ways by which it would write to the customer."""
+    found = commands.get_automation(tx, actor, desk.company, automation_id)
+    return commands.try_automation(tx, actor, desk.company, found, record_id, previews(desk))
+
+
+def record_shown(tx: ReadTx, company: Company, entity: str, record_id: str) -> Out | None:
+    """A deal or a lead as this API shows it, for calls to other systems; None when it is gone."""
+    if entity == "deal":
+        deal = tx.get(DEALS, record_id)
+        return show_deal(tx, company, deal) if deal else None
+    lead = tx.get(LEADS, record_id)
+    return show_lead(tx, lead) if lead else None
 
 
 class RunOut(Out, frozen=True, kw_only=True):

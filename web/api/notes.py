@@ -16,6 +16,7 @@ class NotificationOut(Out, frozen=True, kw_only=True):
     kind: str
     text: str
     lead_id: str | None
+    deal_id: str | None
     task_id: str | None
     read: bool
     at: datetime

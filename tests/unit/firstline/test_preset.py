@@ -194,6 +194,10 @@ def test_presets_are_found_by_name() -> None:
 
 
 BROKEN = [
+    ("automations.toml", '"field:delivery_date"', '"field:requirements"', "automations.toml: automations[1].do[0].deadline", "delivery_date"),  # noqa: E501
+    ("automations.toml", 'offset = "5d"', 'offset = "0"', "automations.toml: automations[5].on.offset", "5d"),
+    ("automations.toml", 'action = "create_task"\ngroup = "purchase"', 'action = "start"\nautomation = "nobody"', "automations.toml: automations[1].do[0].automation", "check_purchase"),  # noqa: E501
+    ("automations.toml", 'action = "create_task"\ngroup = "purchase"', 'action = "call_webhook"\nurl = "https://example.ru"', "automations.toml: automations[1].do[0].url", "[webhooks]"),  # noqa: E501
     ("stages.toml", 'kind = "won"', 'kind = "wonn"', "stages.toml: stages[2].kind", "возможно, won"),
     ("stages.toml", 'color = "amber"', 'colour = "amber"', "stages.toml: stages[1].colour", "возможно, color"),
     ("stages.toml", 'key = "mistaken"', 'key = "spam"', "stages.toml: stages[4].key", "stages.toml: stages[3].key"),

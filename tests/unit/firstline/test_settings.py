@@ -369,3 +369,12 @@ members = ["role:seller"]
     assert settings.company_name == "Лавка"
     assert [stage.key for stage in settings.company.stages] == ["new", "work", "spam"]
     assert settings.departments == ()
+
+
+def test_webhooks_need_a_secret_and_name_their_networks(tmp_path: Path) -> None:
+    right = loaded(tmp_path, '[webhooks]\nsecret = "0123456789abcdef"\nnetworks = ["10.0.0.0/8"]').company.webhooks
+    assert right is not None
+    assert (right.secret, right.networks) == ("0123456789abcdef", ("10.0.0.0/8",))
+    assert loaded(tmp_path, "").company.webhooks is None
+    for wrong, place in (('secret = "short"', "secret"), ('networks = ["here"]', "networks")):
+        assert any(place in problem.place for problem in problems(tmp_path, f"[webhooks]\n{wrong}"))
