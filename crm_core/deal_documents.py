@@ -9,7 +9,7 @@ from crm_core.companies import CustomerCompany, find_company
 from crm_core.company import Company
 from crm_core.deals import Deal, get_deal
 from crm_core.documents.data import DealData, DocumentData, LineData, Party, PersonData
-from crm_core.documents.issued import Links
+from crm_core.documents.links import Links
 from crm_core.lines import Line, line_sum
 from crm_core.people import Person, find_person
 from crm_core.products import PRODUCTS

@@ -19,7 +19,6 @@ from crm_core.documents.data import MAX_LINES, DocumentData, context_of
 from crm_core.documents.issued import (
     Document,
     DocumentFile,
-    Links,
     NumberTaken,
     add_version,
     get_document,
@@ -28,10 +27,12 @@ from crm_core.documents.issued import (
     remember_pdf,
 )
 from crm_core.documents.library import FoundTemplate, find_template
-from crm_core.documents.numbering import company_day, number_of
+from crm_core.documents.links import Links
+from crm_core.documents.numbering import number_of
 from crm_core.documents.templates import Field, TemplateProblem, check_template, fields_of, missing, render
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action
+from crm_core.trade import local_day
 from storage import NotFound, ReadTx, Store
 from web.pdf import ConversionFailed, NotInstalled, Pdf
 from web.problems import RETRY_AFTER, Problem, invalid
@@ -156,7 +157,7 @@ def _now(tx: ReadTx) -> datetime:
 
 
 def _next(tx: ReadTx, template: FoundTemplate, timezone: str) -> tuple[int, date]:
-    day = company_day(tx.now, timezone)
+    day = local_day(tx.now, timezone)
     return next_serial(tx, template.key, day.year), day
 
 

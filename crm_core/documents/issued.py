@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from crm_core.access import Facts, check, visible
+from crm_core.access import Facts, check, may, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.documents.data import DocumentData
 from crm_core.documents.library import FoundTemplate
+from crm_core.documents.links import Links, check_record, news_of, reads_all_records, reads_record
 from crm_core.documents.numbering import counter, number_of
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action
@@ -91,19 +92,13 @@ DOCUMENTS = Collection(
 )
 MAX_REASON = 1000
 MAX_FILES = 100
+AT_ONCE = 200
+MOST_SIFTED = 5000
+"""Documents that one page of a list looks at."""
 
 
 class NumberTaken(Exception):
     """The number that was printed belongs to another document now."""
-
-
-class Links(msgspec.Struct, frozen=True, kw_only=True):
-    """The records that a document belongs to."""
-
-    deal_id: str | None = None
-    lead_id: str | None = None
-    person_id: str | None = None
-    company_id: str | None = None
 
 
 def facts(document: Document) -> Facts:
@@ -111,20 +106,49 @@ def facts(document: Document) -> Facts:
 
 
 def get_document(tx: ReadTx, actor: Actor, document_id: str, action: Action = Action.READ) -> Document:
-    """The document, checked for this action."""
+    """The document, checked for this action and for reading the record that it is of."""
     document = tx.get(DOCUMENTS, document_id)
     if document is None:
         raise Missing("Такого документа нет")
     check(actor, "document", action, facts(document))
+    check_record(tx, actor, document)
     return document
+
+
+def is_readable(tx: ReadTx, actor: Actor, document: Document) -> bool:
+    """Whether this reader may see it."""
+    return may(actor, "document", Action.READ, facts(document)) and reads_record(tx, actor, document)
 
 
 def list_documents(
     tx: ReadTx, actor: Actor, where: Filter, *, sort: str = "-created_at", limit: int = 50, after: str | None = None
 ) -> list[Document]:
     """Documents that match and that the actor may see."""
+    return documents_page(tx, actor, where, sort=sort, limit=limit, after=after)[0]
+
+
+def documents_page(
+    tx: ReadTx, actor: Actor, where: Filter, *, sort: str = "-created_at", limit: int = 50, after: str | None = None
+) -> tuple[list[Document], str | None]:
+    """Documents that match and that the actor may see, and the cursor of what follows; None at the end. A reader who
+    may see few of them gets a short page after `MOST_SIFTED` that are not his, and goes on with the cursor."""
     scope = visible(actor, "document", owner_fields=("created_by",))
-    return [] if scope is None else tx.find(DOCUMENTS, AllOf((where, scope)), sort=sort, limit=limit, after=after)
+    found: list[Document] = []
+    if scope is None:
+        return found, None
+    filters, sees_all = AllOf((where, scope)), reads_all_records(actor)
+    for _ in range(MOST_SIFTED // AT_ONCE):
+        rows = tx.find(DOCUMENTS, filters, sort=sort, limit=AT_ONCE, after=after)
+        for number, row in enumerate(rows):
+            if sees_all or reads_record(tx, actor, row):
+                found.append(row)
+            if len(found) == limit:
+                ends = number + 1 == len(rows) < AT_ONCE
+                return found, None if ends else tx.cursor_after(DOCUMENTS, row, sort)
+        if len(rows) < AT_ONCE:
+            return found, None
+        after = tx.cursor_after(DOCUMENTS, rows[-1], sort)
+    return found, after
 
 
 def next_serial(tx: ReadTx, template: str, year: int) -> int:
@@ -169,7 +193,7 @@ def issue(
     )
     tx.insert(DOCUMENTS, document)
     record(tx, actor, "document", document.id, "created", {"number": (None, number)})
-    _announce(tx, document, "created")
+    announce(tx, document, "created")
     return document
 
 
@@ -198,7 +222,7 @@ def add_version(
         sent_at=None,
     )
     record(tx, actor, "document", document.id, "regenerated", {"files": (len(document.files), len(changed.files))})
-    _announce(tx, changed, "updated")
+    announce(tx, changed, "updated")
     return changed
 
 
@@ -216,7 +240,7 @@ def mark_sent(tx: Tx, actor: Actor, document_id: str) -> Document:
     _check_alive(document)
     changed = tx.update(DOCUMENTS, document, state=DocumentState.SENT, sent_at=tx.now)
     record(tx, actor, "document", document.id, "sent", {"state": (document.state, changed.state)})
-    _announce(tx, changed, "updated")
+    announce(tx, changed, "updated")
     return changed
 
 
@@ -229,7 +253,7 @@ def void_document(tx: Tx, actor: Actor, document_id: str, reason: str) -> Docume
     changed = tx.update(DOCUMENTS, document, state=DocumentState.VOID, void_reason=reason.strip())
     changes = {"state": (document.state, changed.state), "void_reason": (None, changed.void_reason)}
     record(tx, actor, "document", document.id, "voided", changes)
-    _announce(tx, changed, "voided")
+    announce(tx, changed, "voided")
     return changed
 
 
@@ -238,7 +262,8 @@ def _check_alive(document: Document) -> None:
         raise Conflict(f"Документ {document.number} аннулирован: {document.void_reason}")
 
 
-def _announce(tx: Tx, document: Document, event: str) -> None:
+def announce(tx: Tx, document: Document, event: str) -> None:
+    """News about a document for the open pages."""
     tell(
         tx,
         "document",
@@ -246,5 +271,5 @@ def _announce(tx: Tx, document: Document, event: str) -> None:
         event,
         lead_id=document.lead_id,
         owners=(document.created_by,),
-        data={"number": document.number, "deal_id": document.deal_id},
+        data={"number": document.number, "deal_id": document.deal_id} | news_of(tx, document),
     )

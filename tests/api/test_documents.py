@@ -13,8 +13,9 @@ import pytest
 
 from crm_core.actor import Actor
 from crm_core.documents.data import DocumentData, Party
-from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile, Links, NumberTaken, issue, mark_sent
+from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile, NumberTaken, issue, mark_sent
 from crm_core.documents.library import find_template
+from crm_core.documents.links import Links
 from crm_core.errors import Conflict, Forbidden, Invalid
 from tests.api.hub import Answer, Bench, Caller
 from tests.api.papers import data, docx, words_of

@@ -12,17 +12,16 @@ from msgspec import Meta
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.documents.issued import (
-    DOCUMENTS,
     Document,
     DocumentState,
+    documents_page,
     get_document,
-    list_documents,
     void_document,
 )
 from crm_core.errors import Missing
 from crm_core.rights import Action
 from storage import ReadTx
-from web.api.call import Call, In, Out, Page, Route, page_of
+from web.api.call import Call, In, Out, Page, Route
 from web.api.files import head_of, serving_headers
 from web.api.input import Id, Line, ListQuery
 from web.api.templates import workshop
@@ -77,13 +76,14 @@ async def list_(call: Call[DocumentQuery, None]) -> Page[DocumentOut]:
 
 
 def _list(tx: ReadTx, actor: Actor, query: DocumentQuery) -> Page[DocumentOut]:
+    """Only documents of records that the reader may read, too."""
     check(actor, "document", Action.READ)
     names = (
         "deal_id", "lead_id", "person_id", "company_id", "created_by", "template", "kind", "state", "number",
     )  # fmt: skip
     where = {name: getattr(query, name) for name in names if getattr(query, name) is not None}
-    rows = list_documents(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, DOCUMENTS, rows, query.limit, query.sort, show_document)
+    rows, following = documents_page(tx, actor, where, sort=query.sort, limit=query.limit, after=query.cursor)
+    return Page(items=[show_document(each) for each in rows], next=following)
 
 
 async def read(call: Call[None, None]) -> DocumentOut:
