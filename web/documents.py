@@ -15,7 +15,8 @@ from aiohttp import web
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.documents.data import MAX_LINES, DocumentData, context_of
+from crm_core.documents.context import context_of
+from crm_core.documents.data import MAX_LINES, DocumentData
 from crm_core.documents.issued import (
     Document,
     DocumentFile,
@@ -29,7 +30,7 @@ from crm_core.documents.issued import (
 from crm_core.documents.library import FoundTemplate, find_template
 from crm_core.documents.links import Links
 from crm_core.documents.numbering import number_of
-from crm_core.documents.templates import Field, TemplateProblem, check_template, fields_of, missing, render
+from crm_core.documents.templates import Field, TemplateProblem, check_template, fields_of, fill
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action
 from crm_core.trade import local_day
@@ -81,12 +82,6 @@ class Documents:
         async with self._one_at_a_time:
             file = await self._made(actor, found, content, data, document.number, document.day, leave_blanks)
         return await self._store.write(add_version, actor, document_id, data, file, document.version)
-
-    async def missing(self, actor: Actor, template: str, data: DocumentData) -> dict[str, str]:
-        """Path → Russian title of what this template needs and what is empty, before anything is made."""
-        found = await self._store.read(find_template, actor, self._company, template)
-        content = await self.content_of(found)
-        return await asyncio.to_thread(_missing, found, content, data)
 
     async def fields(self, template: FoundTemplate) -> tuple[Field, ...]:
         """What the template names. `Conflict` when it is broken."""
@@ -168,18 +163,12 @@ def _rendered(
         raise Invalid({"lines": f"В документе может быть не больше {MAX_LINES} строк"})
     context = context_of(data, number, day)
     try:
-        if not blanks and (empty := missing(fields_of(content), context)):
-            raise Invalid({path: f"Заполните: {title}" for path, title in empty.items()})
-        return render(content, context, title=f"{found.title} {number}", author=author)
+        filled = fill(content, context, title=f"{found.title} {number}", author=author)
     except TemplateProblem as error:
         raise _broken(found, error) from error
-
-
-def _missing(found: FoundTemplate, content: bytes, data: DocumentData) -> dict[str, str]:
-    try:
-        return missing(fields_of(content), context_of(data, "1", date.max))
-    except TemplateProblem as error:
-        raise _broken(found, error) from error
+    if filled.lacks and not blanks:
+        raise Invalid(filled.lacks)
+    return filled.content
 
 
 def _broken(template: FoundTemplate, error: TemplateProblem) -> Conflict:
