@@ -10,7 +10,9 @@ from crm_core.company import Company
 from crm_core.deals import Deal, get_deal
 from crm_core.documents.data import DealData, DocumentData, LineData, Party, PersonData
 from crm_core.documents.declension import Kind, is_name, kinds_of
+from crm_core.documents.issued import Document
 from crm_core.documents.links import Links
+from crm_core.errors import Conflict
 from crm_core.lines import ZERO, Line, line_sum
 from crm_core.money import share
 from crm_core.normalize import shown_phone
@@ -41,6 +43,13 @@ def data_of(tx: ReadTx, actor: Actor, company: Company, deal_id: str) -> tuple[D
     )
     links = Links(deal_id=deal.id, lead_id=deal.lead_id, person_id=deal.person_id, company_id=deal.company_id)
     return deal, data, links
+
+
+def data_again(tx: ReadTx, actor: Actor, company: Company, document: Document) -> DocumentData:
+    """The same of the deal that a document was made of, as it is now. `Conflict` for one that is of no deal."""
+    if document.deal_id is None:
+        raise Conflict(f"Документ {document.number} сделан не из сделки: заново его не выпустить")
+    return data_of(tx, actor, company, document.deal_id)[1]
 
 
 def _customer(customer: CustomerCompany | None, person: Person | None) -> Party:

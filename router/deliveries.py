@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.contract import DeliveryFacts, MessageState
 from connectors.outbox import OUTBOX, OutboxMessage
 from crm_core.changes import tell
+from crm_core.documents.sending import settle_sending
 from crm_core.leads import LEADS
 from crm_core.notifications import notify
 from crm_core.timeline import TIMELINE
@@ -49,6 +50,9 @@ def on_outbox_change(tx: Tx, row: OutboxMessage) -> None:
     changed = tx.update(TIMELINE, item, state=row.state, error=row.error, message_id=row.external_id or item.message_id)
     lead = tx.get(LEADS, row.lead_id) if row.lead_id else None
     owners = (lead.owner_id if lead else None, item.author_id)
-    tell(tx, "timeline", item.id, "state", lead_id=row.lead_id, owners=owners, data={"state": row.state})
+    data = {"state": row.state, "deal_id": item.deal_id}
+    tell(tx, "timeline", item.id, "state", lead_id=item.lead_id, owners=owners, data=data)
+    if document_id := item.data.get("document_id"):
+        settle_sending(tx, document_id, row.id, row.state, row.error)
     if row.state is MessageState.FAILED and item.state != MessageState.FAILED and (who := item.author_id or owners[0]):
         notify(tx, who, "message_failed", f"Сообщение не отправлено: {row.error or ''}", lead_id=changed.lead_id)

@@ -1,7 +1,7 @@
 """Making documents: read the data, render in a thread, take the number together with the finished file.
 
-`generate` and `regenerate` are called by whoever has a `DocumentData`: the deals' calls and pages. Nothing here holds a
-transaction while it renders.
+`generate` and `regenerate` are given a `DocumentData` by the deals' calls and pages. Nothing here holds a transaction
+while it renders.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from connectors.contract import Attachment
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
@@ -38,6 +39,10 @@ from storage import NotFound, ReadTx, Store
 from web.pdf import ConversionFailed, NotInstalled, Pdf
 from web.problems import RETRY_AFTER, Problem, invalid
 
+TYPES = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": "application/pdf",
+}
 TRIES = 20
 """How often a number that another process took is replaced by the next."""
 
@@ -125,6 +130,23 @@ class Documents:
         blob, _ = await self._store.blobs.put(content)
         await self._store.write(remember_pdf, document.id, file.blob, blob)
         return blob
+
+    @property
+    def makes_pdf(self) -> bool:
+        """Whether LibreOffice is there now."""
+        return self._pdf.program is not None
+
+    async def attachment_of(self, document: Document, format: str | None = None) -> tuple[Attachment, str]:
+        """The last version as a file for a letter, and its format: PDF when it can be made, unless one is named.
+        Refusals as in `pdf_of`."""
+        file = document.files[-1]
+        wanted = format or ("pdf" if self.makes_pdf or file.pdf else "docx")
+        blob = await self.pdf_of(document, file) if wanted == "pdf" else file.blob
+        try:
+            size = (await asyncio.to_thread(self.path_of(blob).stat)).st_size
+        except OSError as error:
+            raise Missing("Файла документа больше нет") from error
+        return Attachment(blob=blob, name=f"{document.name}.{wanted}", type=TYPES[wanted], size=size), wanted
 
     def path_of(self, blob: str) -> Path:
         return Path(self._store.blobs.path(blob))

@@ -44,6 +44,25 @@ class DocumentFile(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """One letter that carried the document."""
+
+    outbound_id: str
+    to: str
+    format: str
+    """`pdf` or `docx`."""
+    revision: int
+    """Which version went, from 1."""
+    state: str = "queued"
+    """As the outbox has it: queued, sending, sent, delivered, read, failed, cancelled."""
+    error: str | None = None
+    by: str | None = None
+    at: datetime
+    """When it was asked for."""
+    sent_at: datetime | None = None
+    """When the channel took it."""
+
+
 class Document(Entity, frozen=True, kw_only=True):
     """One issued document."""
 
@@ -71,6 +90,11 @@ class Document(Entity, frozen=True, kw_only=True):
     created_by: str | None = None
     created_at: datetime
     sent_at: datetime | None = None
+    """When the last version went to the customer."""
+    sent_to: str | None = None
+    """The address that it went to."""
+    sendings: tuple[Sending, ...] = ()
+    """Oldest first."""
 
 
 DOCUMENTS = Collection(
@@ -208,7 +232,7 @@ def add_version(
 ) -> Document:
     """The same document, printed anew under its number. `Conflict` when it changed meanwhile or is void."""
     document = get_document(tx, actor, document_id, Action.UPDATE)
-    _check_alive(document)
+    check_alive(document)
     if document.version != version:
         raise Conflict("Документ уже изменён кем-то другим. Прочитайте его заново")
     if len(document.files) >= MAX_FILES:
@@ -220,6 +244,7 @@ def add_version(
         data=msgspec.to_builtins(data),
         state=DocumentState.READY,
         sent_at=None,
+        sent_to=None,
     )
     record(tx, actor, "document", document.id, "regenerated", {"files": (len(document.files), len(changed.files))})
     announce(tx, changed, "updated")
@@ -234,20 +259,10 @@ def remember_pdf(tx: Tx, document_id: str, blob: str, pdf: str) -> None:
         tx.update(DOCUMENTS, document, files=files)
 
 
-def mark_sent(tx: Tx, actor: Actor, document_id: str) -> Document:
-    """It went to the customer."""
-    document = get_document(tx, actor, document_id, Action.UPDATE)
-    _check_alive(document)
-    changed = tx.update(DOCUMENTS, document, state=DocumentState.SENT, sent_at=tx.now)
-    record(tx, actor, "document", document.id, "sent", {"state": (document.state, changed.state)})
-    announce(tx, changed, "updated")
-    return changed
-
-
 def void_document(tx: Tx, actor: Actor, document_id: str, reason: str) -> Document:
     """It counts no more; number and files stay, so that the numbers have no gap."""
     document = get_document(tx, actor, document_id, Action.UPDATE)
-    _check_alive(document)
+    check_alive(document)
     if not reason.strip() or len(reason) > MAX_REASON:
         raise Invalid({"reason": f"Укажите причину, не длиннее {MAX_REASON} знаков"})
     changed = tx.update(DOCUMENTS, document, state=DocumentState.VOID, void_reason=reason.strip())
@@ -257,7 +272,8 @@ def void_document(tx: Tx, actor: Actor, document_id: str, reason: str) -> Docume
     return changed
 
 
-def _check_alive(document: Document) -> None:
+def check_alive(document: Document) -> None:
+    """Raises `Conflict` for a document that is void."""
     if document.state is DocumentState.VOID:
         raise Conflict(f"Документ {document.number} аннулирован: {document.void_reason}")
 

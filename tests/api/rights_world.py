@@ -120,7 +120,7 @@ def _records(tx: Tx, company: Company, ids: dict[str, str]) -> list[Case]:
         leads = [_lead(tx, company, name, user_id, stage, field) for stage in LEAD_STAGES for field in _fields(stage)]
         cases += [*deals, *leads]
         cases += [_task(tx, name, user_id, part) for part in ("responsible_id", "co_executors", "observers")]
-        cases += [_document(tx, name, user_id, of) for of in (None, deals[0], deals[-1], leads[0])]
+        cases += [_document(tx, name, user_id, of) for of in (None, deals[0], leads[0])]
     return cases
 
 
