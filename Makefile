@@ -19,7 +19,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 CATALOGS := $(patsubst %.po,%.mo,$(wildcard web/locale/*/LC_MESSAGES/*.po))
 
-.PHONY: help install install-dev servers run test lint format bench screenshots lock clean
+.PHONY: help install install-dev servers run test lint format bench screenshots templates lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench: install-dev servers ## speed and memory, each beside the limit measured i
 
 screenshots: install-dev servers ## takes the pictures of docs/images anew
 	@exec $(BIN)/python -m tools.screenshots $(ARGS)
+
+templates: install-dev ## builds the DOCX templates of the bundled company anew
+	@$(BIN)/python -m tools.build_document_templates
 
 lock: install-dev ## writes the lock files from what is installed in .venv
 	@$(BIN)/python tools/lock.py

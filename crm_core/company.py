@@ -81,12 +81,18 @@ class ConnectorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Words that go out to customers by themselves; `{next_open}` becomes «в понедельник с 10:00»."""
+    """Words that go out to customers by themselves; `{next_open}` becomes «в понедельник с 10:00».
+    Those of a letter with a document are proposed and can be changed."""
 
     reply_subject: str = "Ваше обращение"
     """Of a first letter to somebody who did not write one himself."""
     closed_subject: str = "Мы получили ваше письмо"
     closed: str = "Здравствуйте! Сейчас мы не работаем. Мы получили ваше сообщение и ответим {next_open}."
+    document_subject: str = "{title} № {number}"
+    """Proposed for a letter with a document; `{date}` is its date, `{firm}` our name."""
+    document_text: str = (
+        "Здравствуйте!\n\nНаправляем вам документ «{title}» № {number} от {date}: он приложен к письму.\n\n{firm}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

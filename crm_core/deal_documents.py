@@ -9,10 +9,16 @@ from crm_core.companies import CustomerCompany, find_company
 from crm_core.company import Company
 from crm_core.deals import Deal, get_deal
 from crm_core.documents.data import DealData, DocumentData, LineData, Party, PersonData
-from crm_core.documents.issued import Links
-from crm_core.lines import Line, line_sum
+from crm_core.documents.declension import Kind, is_name, kinds_of
+from crm_core.documents.issued import Document
+from crm_core.documents.links import Links
+from crm_core.errors import Conflict
+from crm_core.lines import ZERO, Line, line_sum
+from crm_core.money import share
+from crm_core.normalize import shown_phone
 from crm_core.people import Person, find_person
 from crm_core.products import PRODUCTS
+from crm_core.trade import HUNDRED
 from crm_core.users import USERS
 from storage import ReadTx
 
@@ -39,10 +45,18 @@ def data_of(tx: ReadTx, actor: Actor, company: Company, deal_id: str) -> tuple[D
     return deal, data, links
 
 
+def data_again(tx: ReadTx, actor: Actor, company: Company, document: Document) -> DocumentData:
+    """The same of the deal that a document was made of, as it is now. `Conflict` for one that is of no deal."""
+    if document.deal_id is None:
+        raise Conflict(f"Документ {document.number} сделан не из сделки: заново его не выпустить")
+    return data_of(tx, actor, company, document.deal_id)[1]
+
+
 def _customer(customer: CustomerCompany | None, person: Person | None) -> Party:
     """The company; a private person stands for himself."""
     if customer is None:
         return _private(person)
+    position, director = split_director(customer.director or "")
     return Party(
         name=customer.name,
         full_name=customer.name,
@@ -55,27 +69,41 @@ def _customer(customer: CustomerCompany | None, person: Person | None) -> Party:
         bik=customer.bik or "",
         account=customer.account or "",
         corr_account=customer.corr_account or "",
-        phone=next(iter(customer.phones), ""),
+        phone=_phone(customer),
         email=next(iter(customer.emails), ""),
         site=customer.site or "",
-        director=customer.director or "",
-        director_position=customer.fields.get("director_position", "Директор"),
+        director=director,
+        director_position=customer.fields.get("director_position") or position,
         basis=customer.fields.get("basis", "Устава"),
     )
+
+
+def split_director(text: str) -> tuple[str, str]:
+    """Position and name of «Генеральный директор Иванов Иван Иванович»; a name alone has no position."""
+    words = text.split()
+    for place in range(len(words)):
+        name = " ".join(words[place:])
+        if is_name(name) and kinds_of(words[place:])[0].count(Kind.SURNAME) < 2:
+            return " ".join(words[:place]).rstrip(","), name
+    return "", text.strip()
 
 
 def _private(person: Person | None) -> Party:
     if person is None:
         return Party()
-    phone, email = next(iter(person.phones), ""), next(iter(person.emails), "")
-    return Party(name=person.name or "", full_name=person.name or "", phone=phone, email=email)
+    name, email = person.name or "", next(iter(person.emails), "")
+    return Party(kind="person", name=name, full_name=name, phone=_phone(person), email=email)
 
 
 def _person(person: Person | None) -> PersonData:
     if person is None:
         return PersonData()
-    phone, email = next(iter(person.phones), ""), next(iter(person.emails), "")
-    return PersonData(name=person.name or "", position=person.position or "", phone=phone, email=email)
+    email = next(iter(person.emails), "")
+    return PersonData(name=person.name or "", position=person.position or "", phone=_phone(person), email=email)
+
+
+def _phone(customer: CustomerCompany | Person) -> str:
+    return shown_phone(next(iter(customer.phones), ""))
 
 
 def _deal(deal: Deal) -> DealData:
@@ -100,7 +128,7 @@ def _line(tx: ReadTx, company: Company, line: Line) -> LineData:
     sums = line_sum(line)
     product = tx.get(PRODUCTS, line.product_id) if line.product_id else None
     unit = next((each.title for each in company.trade.units if each.code == line.unit), line.unit)
-    percent = (sums.discount * 100 / sums.gross).quantize(sums.gross) if sums.discount and sums.gross else None
+    percent = share(HUNDRED, sums.discount, sums.gross) if sums.gross else ZERO
     return LineData(
         name=line.name,
         article=(product.sku or "") if product else "",
@@ -108,9 +136,11 @@ def _line(tx: ReadTx, company: Company, line: Line) -> LineData:
         quantity=line.quantity,
         price=line.price,
         vat_rate=line.vat_percent,
+        vat_included=line.vat_included,
         vat=sums.vat,
         total=sums.total,
-        **({"discount": percent} if percent is not None else {}),
+        discount=percent,
+        discount_sum=sums.discount,
     )
 
 
@@ -118,4 +148,4 @@ def _author(tx: ReadTx, actor: Actor) -> PersonData:
     user = tx.get(USERS, actor.id) if actor.id else None
     if user is None:
         return PersonData(name=actor.name)
-    return PersonData(name=user.name, phone=user.phone or "", email=user.email)
+    return PersonData(name=user.name, phone=shown_phone(user.phone or ""), email=user.email)

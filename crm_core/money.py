@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,28 @@ MAX_TYPED: Final = 60
 """Characters of a typed number that are looked at."""
 CURRENCIES: Final = {"RUB": "₽", "USD": "$", "EUR": "€", "CNY": "¥", "BYN": "Br", "KZT": "₸"}
 """ISO 4217 code → sign; each has hundredths."""
+
+
+class Spoken(NamedTuple):
+    """The names of a currency and of its hundredths, for 1, 2 and 5 of them."""
+
+    major: tuple[str, str, str]
+    minor: tuple[str, str, str]
+    is_minor_feminine: bool = False
+    """«одна копейка»; the larger units are all masculine or do not show it."""
+
+
+_CENTS = ("цент", "цента", "центов")
+_KOPECKS = ("копейка", "копейки", "копеек")
+SPOKEN: Final = {
+    "RUB": Spoken(("рубль", "рубля", "рублей"), _KOPECKS, True),
+    "USD": Spoken(("доллар США", "доллара США", "долларов США"), _CENTS),
+    "EUR": Spoken(("евро", "евро", "евро"), _CENTS),
+    "CNY": Spoken(("юань", "юаня", "юаней"), ("фэнь", "фэня", "фэней")),
+    "BYN": Spoken(("белорусский рубль", "белорусских рубля", "белорусских рублей"), _KOPECKS, True),
+    "KZT": Spoken(("тенге", "тенге", "тенге"), ("тиын", "тиына", "тиынов")),
+}
+"""The same currencies, as sums in words name them."""
 RUB: Final = "RUB"
 NBSP = "\u00a0"
 EXACT: Final = Context(prec=80, rounding=ROUND_HALF_UP)
@@ -105,9 +127,10 @@ def parse_percent(text: str) -> Decimal:
     return value
 
 
-def show_money(amount: Decimal, currency: str = RUB) -> str:
-    """`1 250 000,50 ₽` with unbreakable spaces; whole sums without kopecks."""
-    text = f"{to_kopecks(amount):,.2f}".removesuffix(".00").replace(",", NBSP).replace(".", ",")
+def show_money(amount: Decimal, currency: str = RUB, *, always_kopecks: bool = False) -> str:
+    """`1 250 000,50 ₽` with unbreakable spaces; whole sums without kopecks, unless a document wants them always."""
+    text = f"{to_kopecks(amount):,.2f}"
+    text = (text if always_kopecks else text.removesuffix(".00")).replace(",", NBSP).replace(".", ",")
     return f"{text}{NBSP}{CURRENCIES.get(currency, currency)}"
 
 

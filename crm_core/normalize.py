@@ -91,6 +91,15 @@ def _written(number: phonenumbers.PhoneNumber) -> str:
     return f"{plain}{EXTENSION}{number.extension}" if number.extension else plain
 
 
+def shown_phone(number: str) -> str:
+    """E.164 as people read it: «+7 916 123-45-67»; anything else stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def dialable(text: str) -> str | None:
     """A number that is no public one (a local number without its code) and can be called all the same, or None."""
     digits = _NOISE.sub("", text[:64])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.deals import get_deal
+from crm_core.documents.issued import get_document
 from crm_core.errors import CoreError
 from crm_core.leads import get_lead
 from crm_core.rights import Action
@@ -27,6 +28,14 @@ def check_item(tx: ReadTx, actor: Actor, item: TimelineItem) -> None:
         get_deal(tx, actor, item.deal_id)
     else:
         check(actor, "contact", Action.READ)
+
+
+def check_file(tx: ReadTx, actor: Actor, item: TimelineItem) -> None:
+    """A file of an item is for whoever may read the item; a document that was sent, only for those who may read
+    documents besides."""
+    check_item(tx, actor, item)
+    if document_id := item.data.get("document_id"):
+        get_document(tx, actor, document_id)
 
 
 def _check_either(tx: ReadTx, actor: Actor, lead_id: str, deal_id: str) -> None:

@@ -6,6 +6,7 @@ from connectors.contract import DeliveryFacts, MessageState
 from connectors.outbox import OUTBOX, OutboxMessage
 from crm_core.changes import tell
 from crm_core.deals import DEALS
+from crm_core.documents.sending import settle_sending
 from crm_core.leads import LEADS
 from crm_core.notifications import notify
 from crm_core.timeline import TIMELINE
@@ -52,7 +53,10 @@ def on_outbox_change(tx: Tx, row: OutboxMessage) -> None:
     deal = tx.get(DEALS, item.deal_id) if item.deal_id else None
     owner = lead.owner_id if lead else deal.owner_id if deal else None
     owners = (owner, item.author_id)
-    tell(tx, "timeline", item.id, "state", lead_id=row.lead_id, owners=owners, data={"state": row.state})
+    data = {"state": row.state, "deal_id": item.deal_id}
+    tell(tx, "timeline", item.id, "state", lead_id=item.lead_id, owners=owners, data=data)
+    if document_id := item.data.get("document_id"):
+        settle_sending(tx, document_id, row.id, row.state, row.error)
     if row.state is MessageState.FAILED and item.state != MessageState.FAILED and (who := item.author_id or owner):
         text = f"Сообщение не отправлено: {row.error or ''}"
         notify(tx, who, "message_failed", text, lead_id=changed.lead_id, deal_id=changed.deal_id)

@@ -11,6 +11,7 @@ from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.company import ConnectorInfo
+from crm_core.documents.issued import get_document
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import LEADS, Lead, for_change, responded
 from crm_core.people import find_person
@@ -166,6 +167,8 @@ def _restate(tx: Tx, actor: Actor, outbound_id: str, needed: str, changes: dict[
         raise Missing("Такого сообщения нет")
     if row.lead_id:
         for_change(tx, actor, row.lead_id)
+    elif (item := tx.first(TIMELINE, {"outbound_id": row.id})) and (document_id := item.data.get("document_id")):
+        get_document(tx, actor, document_id, Action.UPDATE)
     else:
         check(actor, "outbox", Action.MANAGE)
     if row.state != needed:

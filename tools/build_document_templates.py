@@ -1,230 +1,37 @@
-"""Builds the DOCX templates of the preset `equipment`: `python -m tools.build_document_templates`.
+"""Builds the DOCX templates of the preset `equipment`: `make templates`.
 
-They are committed beside this script, so that nobody needs it to run the hub; it is where their wording is changed and
-reviewed as text. A4, GOST margins, Times New Roman 12 (tables 9), table headings repeat on each page.
+They are committed, so that nobody needs this script to run the hub; it is where their wording is changed and reviewed as
+text, and a test holds the files against it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from docx import Document
-from docx.enum.table import WD_TABLE_ALIGNMENT
-from docx.enum.text import WD_ALIGN_PARAGRAPH
-from docx.oxml import OxmlElement
-from docx.oxml.ns import qn
-from docx.shared import Mm, Pt, RGBColor
+from tools.word_paper import CENTER, LEFT, RIGHT, Paper, fill
 
 FOLDER = Path(__file__).resolve().parent.parent / "crm_core/presets/equipment/documents"
-FONT = "Times New Roman"
-WIDTH = 165
-"""Millimetres between the margins."""
-LEFT, CENTER, RIGHT, BOTH = (
-    WD_ALIGN_PARAGRAPH.LEFT,
-    WD_ALIGN_PARAGRAPH.CENTER,
-    WD_ALIGN_PARAGRAPH.RIGHT,
-    WD_ALIGN_PARAGRAPH.JUSTIFY,
-)
-COLUMNS: tuple[tuple[str, str, int, Any], ...] = (
-    ("№", "{{ line.number }}", 9, CENTER),
-    ("Наименование", "{{ line.name }}{% if line.article %}, арт. {{ line.article }}{% endif %}", 48, LEFT),
-    ("Кол-во", "{{ line.quantity|number }}", 14, RIGHT),
-    ("Ед.", "{{ line.unit }}", 12, CENTER),
-    ("Цена", "{{ line.price|number(2) }}", 24, RIGHT),
-    ("Скидка", "{% if line.discount %}{{ line.discount|number }} %{% else %}—{% endif %}", 15, RIGHT),
-    ("НДС", "{% if line.vat_rate is none %}без НДС{% else %}{{ line.vat_rate|number }} %{% endif %}", 17, RIGHT),
-    ("Сумма", "{{ line.total|number(2) }}", 26, RIGHT),
-)
-"""Heading, cell, width in millimetres, alignment."""
-
-
-class Paper:
-    """A document that grows from top to bottom."""
-
-    def __init__(self, title: str) -> None:
-        self.document = Document()
-        section = self.document.sections[0]
-        section.page_width, section.page_height = Mm(210), Mm(297)
-        section.left_margin, section.right_margin = Mm(30), Mm(15)
-        section.top_margin, section.bottom_margin = Mm(20), Mm(20)
-        style = self.document.styles["Normal"]
-        style.font.name, style.font.size = FONT, Pt(12)
-        style.element.rPr.rFonts.set(qn("w:eastAsia"), FONT)
-        style.paragraph_format.space_after, style.paragraph_format.space_before = Pt(0), Pt(0)
-        style.paragraph_format.line_spacing = 1.0
-        properties = self.document.core_properties
-        properties.title, properties.author, properties.comments = title, "", ""
-        properties.created = properties.modified = datetime(2026, 1, 1, tzinfo=UTC)
-        self._page_number()
-
-    def text(
-        self,
-        text: str,
-        align: Any = BOTH,
-        *,
-        bold: bool = False,
-        size: float = 12,
-        after: float = 4,
-        keep: bool = False,
-    ) -> None:
-        fill(self.document.add_paragraph(), text, align, bold=bold, size=size, after=after, keep=keep)
-
-    def heading(self, text: str) -> None:
-        paragraph = self.document.add_paragraph()
-        paragraph.paragraph_format.space_before = Pt(8)
-        fill(paragraph, text, CENTER, bold=True, after=4, keep=True)
-
-    def clauses(self, number: int, title: str, *clauses: str) -> None:
-        """A section of a contract: «1. Предмет договора», 1.1, 1.2…"""
-        self.heading(f"{number}. {title}")
-        for place, clause in enumerate(clauses, start=1):
-            self.text(f"{number}.{place}. {clause}", after=3)
-
-    def table(self, widths: Sequence[int], rows: int, *, borders: bool = True) -> Any:
-        table = self.document.add_table(rows, len(widths))
-        table.alignment, table.autofit = WD_TABLE_ALIGNMENT.CENTER, False
-        if borders:
-            table.style = "Table Grid"
-        for column, width in zip(table.columns, widths, strict=True):
-            column.width = Mm(width)
-            for cell in column.cells:
-                cell.width = Mm(width)
-        return table
-
-    def letterhead(self) -> None:
-        """Our firm with its requisites, above a line."""
-        self.text("{{ firm.name }}", CENTER, bold=True, size=16, after=2)
-        self.text("{{ firm.address }}", CENTER, size=9, after=0)
-        self.text(
-            "ИНН {{ firm.inn }}{% if firm.kpp %}, КПП {{ firm.kpp }}{% endif %}, ОГРН {{ firm.ogrn }}",
-            CENTER, size=9, after=0,
-        )  # fmt: skip
-        self.text("{{ firm.phone }} · {{ firm.email }}{% if firm.site %} · {{ firm.site }}{% endif %}", CENTER, size=9)
-        underline(self.document.paragraphs[-1])
-
-    def lines(self) -> None:
-        """The table of lines, its totals, the sum in words."""
-        table = self.table([width for _, _, width, _ in COLUMNS], 4)
-        for cell, (title, _, _, _) in zip(table.rows[0].cells, COLUMNS, strict=True):
-            fill(cell.paragraphs[0], title, CENTER, bold=True, size=9)
-            shade(cell)
-        repeat(table.rows[0])
-        fill(table.cell(1, 0).paragraphs[0], "{%tr for line in lines %}", size=9)
-        for cell, (_, text, _, align) in zip(table.rows[2].cells, COLUMNS, strict=True):
-            fill(cell.paragraphs[0], text, align, size=9)
-        unsplit(table.rows[2])
-        fill(table.cell(3, 0).paragraphs[0], "{%tr endfor %}", size=9)
-        self._totals()
-
-    def _totals(self) -> None:
-        self.text("", after=0, size=4)
-        self.text("{%p if total_discount %}", after=0)
-        self.text("Скидка: {{ total_discount|money(currency) }}", RIGHT, after=0, keep=True)
-        self.text("{%p endif %}", after=0)
-        self.text("Итого: {{ total|money(currency) }}", RIGHT, bold=True, after=0, keep=True)
-        vat = "{% if total_vat %}В том числе НДС: {{ total_vat|money(currency) }}{% else %}НДС не облагается{% endif %}"
-        self.text(vat, RIGHT, after=4, keep=True)
-        self.text("Всего на сумму: {{ total|money_words(currency)|first_upper }}.", LEFT, bold=True, after=6)
-
-    def parties(self, ours: str, theirs: str) -> None:
-        """Requisites and signatures side by side."""
-        table = self.table((82, 83), 2, borders=False)
-        for cell, title, side in zip(table.rows[0].cells, (ours, theirs), ("firm", "customer"), strict=True):
-            fill(cell.paragraphs[0], f"{title}:", LEFT, bold=True, size=10, after=3)
-            for text in requisites(side):
-                fill(cell.add_paragraph(), text, LEFT, size=10)
-        for cell, side in zip(table.rows[1].cells, ("firm", "customer"), strict=True):
-            fill(cell.paragraphs[0], "", LEFT, size=10)
-            fill(cell.add_paragraph(), f"{{{{ {side}.director_position }}}}", LEFT, size=10, after=10)
-            fill(cell.add_paragraph(), f"_______________ / {{{{ {side}.director|initials }}}}", LEFT, size=10)
-            fill(cell.add_paragraph(), "М. П.", LEFT, size=9)
-        for row in table.rows:
-            unsplit(row)
-
-    def _page_number(self) -> None:
-        paragraph = self.document.sections[0].footer.paragraphs[0]
-        fill(paragraph, "№ {{ number }} от {{ date|date }} · стр. ", CENTER, size=8)
-        run = paragraph.add_run()
-        run.font.size, run.font.name = Pt(8), FONT
-        for kind, text in (("begin", ""), ("", "PAGE"), ("end", "")):
-            element = OxmlElement("w:instrText" if text else "w:fldChar")
-            if text:
-                element.text = text
-            else:
-                element.set(qn("w:fldCharType"), kind)
-            run._r.append(element)
-
-    def save(self, name: str) -> None:
-        FOLDER.mkdir(exist_ok=True)
-        self.document.save(str(FOLDER / f"{name}.docx"))
-
-
-def fill(
-    paragraph: Any, text: str, align: Any = LEFT, *, bold: bool = False, size: float = 12, after: float = 0,
-    keep: bool = False,
-) -> None:  # fmt: skip
-    paragraph.alignment = align
-    paragraph.paragraph_format.space_after, paragraph.paragraph_format.keep_with_next = Pt(after), keep
-    run = paragraph.add_run(text)
-    run.bold, run.font.size, run.font.name, run.font.color.rgb = bold, Pt(size), FONT, RGBColor(0, 0, 0)
-
-
-def underline(paragraph: Any) -> None:
-    borders, bottom = OxmlElement("w:pBdr"), OxmlElement("w:bottom")
-    for name, value in (("val", "single"), ("sz", "8"), ("space", "4"), ("color", "000000")):
-        bottom.set(qn(f"w:{name}"), value)
-    borders.append(bottom)
-    paragraph._p.get_or_add_pPr().insert_element_before(borders, "w:spacing", "w:jc")
-
-
-def shade(cell: Any) -> None:
-    shading = OxmlElement("w:shd")
-    for name, value in (("val", "clear"), ("color", "auto"), ("fill", "EDEDED")):
-        shading.set(qn(f"w:{name}"), value)
-    cell._tc.get_or_add_tcPr().append(shading)
-
-
-def repeat(row: Any) -> None:
-    """On each page anew."""
-    row._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
-
-
-def unsplit(row: Any) -> None:
-    """Not over two pages."""
-    row._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
-
-
-def requisites(side: str) -> Sequence[str]:
-    def field(name: str) -> str:
-        return f"{{{{ {side}.{name} }}}}"
-
-    def optional(label: str, name: str) -> str:
-        return f"{{% if {side}.{name} %}}{label}{field(name)}{{% endif %}}"
-
-    return (
-        field("name"),
-        f"ИНН {field('inn')}{optional(', КПП ', 'kpp')}{optional(', ОГРН ', 'ogrn')}",
-        f"Адрес: {field('address')}",
-        f"Р/с {field('account')}",
-        f"в {field('bank')}",
-        f"К/с {field('corr_account')}, БИК {field('bik')}",
-        optional("Тел.: ", "phone") + optional(", ", "email"),
-    )
 
 
 def side(who: str, name: str) -> str:
-    """«ООО …, именуемое в дальнейшем «…», в лице … , действующего на основании …»."""
+    """«ООО …, именуемое в дальнейшем «…», в лице …, действующего на основании …»; entrepreneurs and private persons act
+    for themselves."""
+    acting = (
+        f', в лице {{{{ {who}.director_position|decline("gent")|first_lower }}}} '
+        f'{{{{ {who}.director|decline("gent") }}}}, {{{{ {who}.director|by_gender("действующего", "действующей") }}}} '
+        f"на основании {{{{ {who}.basis }}}}"
+    )
     return (
-        f"{{{{ {who}.full_name|default({who}.name) }}}}, именуемое в дальнейшем «{name}», в лице "
-        f'{{{{ {who}.director_position|decline("gent")|lower }}}} {{{{ {who}.director|decline("gent") }}}}, '
-        f'{{{{ {who}.director|by_gender("действующего", "действующей") }}}} на основании {{{{ {who}.basis }}}}'
+        f"{{{{ {who}.full_name|default({who}.name) }}}}"
+        f'{{% if {who}.kind == "entrepreneur" %}}, ОГРНИП {{{{ {who}.ogrn }}}}{{% endif %}}'
+        f", {{{{ {who}.called }}}} в дальнейшем «{name}»"
+        f'{{% if {who}.kind == "company" %}}{acting}{{% endif %}}'
     )
 
 
-def offer(name: str, title: str, intro: str, terms: Sequence[tuple[str, str]]) -> None:
+def offer(title: str, intro: str, terms: Sequence[tuple[str, str]]) -> Any:
     paper = Paper(title)
     paper.letterhead()
     table = paper.table((82, 83), 1, borders=False)
@@ -253,14 +60,14 @@ def offer(name: str, title: str, intro: str, terms: Sequence[tuple[str, str]]) -
     author = "Исполнитель: {{ author.name }}{% if author.phone %}, тел. {{ author.phone }}{% endif %}"
     paper.text("", after=6)
     paper.text(author + "{% if author.email %}, {{ author.email }}{% endif %}", LEFT, size=9)
-    paper.save(name)
+    return paper.document
 
 
 PAYMENT = '{{ deal.payment_terms|default("предоплата 50 % по счёту, остальное — в течение 5 рабочих дней после подписания акта") }}'
 VALID = "{% if deal.valid_until %}до {{ deal.valid_until|date }}{% else %}14 календарных дней с его даты{% endif %}"
 
 
-def contract(name: str, title: str, ours: str, theirs: str, sections: Sequence[tuple[str, Sequence[str]]]) -> None:
+def contract(title: str, ours: str, theirs: str, sections: Sequence[tuple[str, Sequence[str]]]) -> Any:
     paper = Paper(title)
     paper.text(f"{title} № {{{{ number }}}}", CENTER, bold=True, size=14, after=8)
     table = paper.table((82, 83), 1, borders=False)
@@ -282,7 +89,7 @@ def contract(name: str, title: str, ours: str, theirs: str, sections: Sequence[t
     for cell, who, called in zip(signatures.rows[0].cells, ("firm", "customer"), (ours, theirs), strict=True):
         fill(cell.paragraphs[0], f"{called}:", LEFT, bold=True, size=10, after=8)
         fill(cell.add_paragraph(), f"_______________ / {{{{ {who}.director|initials }}}}", LEFT, size=10)
-    paper.save(name)
+    return paper.document
 
 
 DISPUTES = (
@@ -298,33 +105,40 @@ TERM = "Договор вступает в силу с даты подписан
 COPIES = "Договор составлен в двух экземплярах равной силы, по одному для каждой стороны. Приложение № 1 — его неотъемлемая часть."
 
 
+def templates() -> dict[str, Any]:
+    """File name without its ending → the document."""
+    return {
+        "offer-equipment": offer(
+            "на поставку оборудования",
+            "{{ firm.name }} благодарит вас за обращение и предлагает поставить следующее оборудование:",
+            (
+                ("Срок поставки", "{% if deal.delivery_on %}до {{ deal.delivery_on|date }}{% else %}по согласованию{% endif %}"),
+                ("Условия поставки", '{{ deal.delivery_terms|default("доставка до склада покупателя, пусконаладка включена") }}'),
+                ("Оплата", PAYMENT),
+                ("Гарантия", '{{ deal.warranty|default("12 месяцев со дня ввода в эксплуатацию") }}'),
+                ("Предложение действует", VALID),
+            ),
+        ),
+        "offer-service": offer(
+            "на сервисное обслуживание оборудования",
+            "{{ firm.name }} благодарит вас за обращение и предлагает следующие работы по обслуживанию оборудования:",
+            (
+                ("Место проведения работ", "{{ deal.delivery_address|default(\"по адресу заказчика\") }}"),
+                ("Порядок обслуживания", '{{ deal.delivery_terms|default("выезд инженера в течение 2 рабочих дней после заявки") }}'),
+                ("Оплата", PAYMENT),
+                ("Гарантия на работы", '{{ deal.warranty|default("6 месяцев") }}'),
+                ("Предложение действует", VALID),
+            ),
+        ),
+        "contract-equipment": contract("Договор поставки", "Поставщик", "Покупатель", SUPPLY),
+        "contract-service": contract("Договор сервисного обслуживания", "Исполнитель", "Заказчик", SERVICE),
+    }  # fmt: skip
+
+
 def main() -> None:
-    offer(
-        "offer-equipment",
-        "на поставку оборудования",
-        "{{ firm.name }} благодарит вас за обращение и предлагает поставить следующее оборудование:",
-        (
-            ("Срок поставки", "{% if deal.delivery_on %}до {{ deal.delivery_on|date }}{% else %}по согласованию{% endif %}"),
-            ("Условия поставки", '{{ deal.delivery_terms|default("доставка до склада покупателя, пусконаладка включена") }}'),
-            ("Оплата", PAYMENT),
-            ("Гарантия", '{{ deal.warranty|default("12 месяцев со дня ввода в эксплуатацию") }}'),
-            ("Предложение действует", VALID),
-        ),
-    )  # fmt: skip
-    offer(
-        "offer-service",
-        "на сервисное обслуживание оборудования",
-        "{{ firm.name }} благодарит вас за обращение и предлагает следующие работы по обслуживанию оборудования:",
-        (
-            ("Место проведения работ", "{{ deal.delivery_address|default(\"по адресу заказчика\") }}"),
-            ("Порядок обслуживания", '{{ deal.delivery_terms|default("выезд инженера в течение 2 рабочих дней после заявки") }}'),
-            ("Оплата", PAYMENT),
-            ("Гарантия на работы", '{{ deal.warranty|default("6 месяцев") }}'),
-            ("Предложение действует", VALID),
-        ),
-    )  # fmt: skip
-    contract("contract-equipment", "Договор поставки", "Поставщик", "Покупатель", SUPPLY)
-    contract("contract-service", "Договор сервисного обслуживания", "Исполнитель", "Заказчик", SERVICE)
+    FOLDER.mkdir(exist_ok=True)
+    for name, document in templates().items():
+        document.save(str(FOLDER / f"{name}.docx"))
 
 
 SUPPLY: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -1,7 +1,7 @@
 """Making documents: read the data, render in a thread, take the number together with the finished file.
 
-`generate` and `regenerate` are called by whoever has a `DocumentData`: the deals' calls and pages. Nothing here holds a
-transaction while it renders.
+`generate` and `regenerate` are given a `DocumentData` by the deals' calls and pages. Nothing here holds a transaction
+while it renders.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from pathlib import Path
 
 from aiohttp import web
 
+from connectors.contract import Attachment
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.documents.data import MAX_LINES, DocumentData, context_of
+from crm_core.documents.context import context_of
+from crm_core.documents.data import MAX_LINES, DocumentData
 from crm_core.documents.issued import (
     Document,
     DocumentFile,
-    Links,
     NumberTaken,
     add_version,
     get_document,
@@ -28,14 +29,20 @@ from crm_core.documents.issued import (
     remember_pdf,
 )
 from crm_core.documents.library import FoundTemplate, find_template
-from crm_core.documents.numbering import company_day, number_of
-from crm_core.documents.templates import Field, TemplateProblem, check_template, fields_of, missing, render
+from crm_core.documents.links import Links
+from crm_core.documents.numbering import number_of
+from crm_core.documents.templates import Field, TemplateProblem, check_template, fields_of, fill
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action
+from crm_core.trade import local_day
 from storage import NotFound, ReadTx, Store
 from web.pdf import ConversionFailed, NotInstalled, Pdf
 from web.problems import RETRY_AFTER, Problem, invalid
 
+TYPES = {
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": "application/pdf",
+}
 TRIES = 20
 """How often a number that another process took is replaced by the next."""
 
@@ -81,12 +88,6 @@ class Documents:
             file = await self._made(actor, found, content, data, document.number, document.day, leave_blanks)
         return await self._store.write(add_version, actor, document_id, data, file, document.version)
 
-    async def missing(self, actor: Actor, template: str, data: DocumentData) -> dict[str, str]:
-        """Path → Russian title of what this template needs and what is empty, before anything is made."""
-        found = await self._store.read(find_template, actor, self._company, template)
-        content = await self.content_of(found)
-        return await asyncio.to_thread(_missing, found, content, data)
-
     async def fields(self, template: FoundTemplate) -> tuple[Field, ...]:
         """What the template names. `Conflict` when it is broken."""
         content = await self.content_of(template)
@@ -130,6 +131,23 @@ class Documents:
         await self._store.write(remember_pdf, document.id, file.blob, blob)
         return blob
 
+    @property
+    def makes_pdf(self) -> bool:
+        """Whether LibreOffice is there now."""
+        return self._pdf.program is not None
+
+    async def attachment_of(self, document: Document, format: str | None = None) -> tuple[Attachment, str]:
+        """The last version as a file for a letter, and its format: PDF when it can be made, unless one is named.
+        Refusals as in `pdf_of`."""
+        file = document.files[-1]
+        wanted = format or ("pdf" if self.makes_pdf or file.pdf else "docx")
+        blob = await self.pdf_of(document, file) if wanted == "pdf" else file.blob
+        try:
+            size = (await asyncio.to_thread(self.path_of(blob).stat)).st_size
+        except OSError as error:
+            raise Missing("Файла документа больше нет") from error
+        return Attachment(blob=blob, name=f"{document.name}.{wanted}", type=TYPES[wanted], size=size), wanted
+
     def path_of(self, blob: str) -> Path:
         return Path(self._store.blobs.path(blob))
 
@@ -156,7 +174,7 @@ def _now(tx: ReadTx) -> datetime:
 
 
 def _next(tx: ReadTx, template: FoundTemplate, timezone: str) -> tuple[int, date]:
-    day = company_day(tx.now, timezone)
+    day = local_day(tx.now, timezone)
     return next_serial(tx, template.key, day.year), day
 
 
@@ -167,18 +185,12 @@ def _rendered(
         raise Invalid({"lines": f"В документе может быть не больше {MAX_LINES} строк"})
     context = context_of(data, number, day)
     try:
-        if not blanks and (empty := missing(fields_of(content), context)):
-            raise Invalid({path: f"Заполните: {title}" for path, title in empty.items()})
-        return render(content, context, title=f"{found.title} {number}", author=author)
+        filled = fill(content, context, title=f"{found.title} {number}", author=author)
     except TemplateProblem as error:
         raise _broken(found, error) from error
-
-
-def _missing(found: FoundTemplate, content: bytes, data: DocumentData) -> dict[str, str]:
-    try:
-        return missing(fields_of(content), context_of(data, "1", date.max))
-    except TemplateProblem as error:
-        raise _broken(found, error) from error
+    if filled.lacks and not blanks:
+        raise Invalid(filled.lacks)
+    return filled.content
 
 
 def _broken(template: FoundTemplate, error: TemplateProblem) -> Conflict:

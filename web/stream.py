@@ -30,6 +30,7 @@ from aiohttp import web
 from crm_core.access import Facts, may
 from crm_core.actor import Actor
 from crm_core.changes import CHANGES, Change, last_seq, since
+from crm_core.documents.links import ENTITIES, reads_news
 from crm_core.rights import Action
 from storage import ReadTx, Store, StoreUnavailable
 from web.auth import Signed, look_up, require
@@ -53,6 +54,9 @@ ENTITY_RIGHTS = {
     "timeline": "lead", "quarantine": "journal", "duplicate": "contact", "absence": "user", "template": "document",
 }  # fmt: skip
 """Whose right to read tells whether news of this entity is seen; others have a right of their own name."""
+
+_WHOLE = {"timeline": ("lead", "deal", "task", "contact"), "document": ("document", *ENTITIES)}
+"""Entity → all that must be readable, so that all of its news is."""
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +86,9 @@ def encode(change: Change) -> bytes:
 
 
 def sees_all(actor: Actor, entity: str) -> bool:
-    """Whether every change of this entity is for this reader. Timeline items are of leads, deals,
-    tasks or contacts: of them all."""
-    for each in ("lead", "deal", "task", "contact") if entity == "timeline" else (ENTITY_RIGHTS.get(entity, entity),):
+    """Whether every change of this entity is for this reader. Timeline items and documents are of other records: of
+    them all."""
+    for each in _WHOLE.get(entity) or (ENTITY_RIGHTS.get(entity, entity),):
         grants = actor.rights.granted(actor.roles, each, Action.READ)
         if not any(grant.is_everything for grant in grants):
             return False
@@ -103,6 +107,8 @@ def sees(actor: Actor, change: Change) -> bool:
         value if isinstance(value := change.data.get(key), str) else None for key in ("stage", "pipeline")
     )
     facts = Facts(frozenset(change.owners), stage, change.event != "closed", pipeline)
+    if change.entity == "document" and not reads_news(actor, change.data):
+        return False
     return any(may(actor, entity, Action.READ, facts) for entity in entities)
 
 

@@ -1,6 +1,6 @@
 """What a document is made of: our firm, the customer, the deal and its lines.
 
-The deals fill `DocumentData`; `context_of` turns it into what templates name: `{{ customer.inn }}`, `{{ line.total }}`.
+The deals fill `DocumentData`; `context.py` turns it into what templates name: `{{ customer.inn }}`, `{{ line.total }}`.
 The Russian titles stand beside the members, so that a missing one is asked for by the words people know it by.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -22,6 +23,8 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Party(_Data, frozen=True, kw_only=True):
     """Requisites of one side of a contract."""
 
+    kind: Annotated[str, Meta(title="вид: company, entrepreneur или person")] = ""
+    """Empty: told by the name."""
     name: Annotated[str, Meta(title="название")] = ""
     full_name: Annotated[str, Meta(title="полное название")] = ""
     inn: Annotated[str, Meta(title="ИНН")] = ""
@@ -37,7 +40,7 @@ class Party(_Data, frozen=True, kw_only=True):
     email: Annotated[str, Meta(title="электронная почта")] = ""
     site: Annotated[str, Meta(title="сайт")] = ""
     director: Annotated[str, Meta(title="ФИО руководителя")] = ""
-    director_position: Annotated[str, Meta(title="должность руководителя")] = ""
+    director_position: Annotated[str, Meta(title="должность руководителя, пишется перед его ФИО")] = ""
     basis: Annotated[str, Meta(title="на основании чего действует руководитель")] = ""
     """In the genitive: «Устава», «доверенности № 5 от 01.02.2026»."""
 
@@ -80,8 +83,12 @@ class LineData(_Data, frozen=True, kw_only=True):
     quantity: Annotated[Decimal | None, Meta(title="количество")] = None
     price: Annotated[Decimal | None, Meta(title="цена")] = None
     discount: Annotated[Decimal, Meta(title="скидка, %")] = Decimal(0)
+    discount_sum: Annotated[Decimal, Meta(title="сумма скидки")] = Decimal(0)
+    """Off the price times the quantity, as the line counts it."""
     vat_rate: Annotated[Decimal | None, Meta(title="ставка НДС, %")] = None
     """None: without VAT."""
+    vat_included: Annotated[bool, Meta(title="НДС внутри цены")] = True
+    """Else it comes on top."""
     vat: Annotated[Decimal, Meta(title="сумма НДС")] = Decimal(0)
     """Within `total`."""
     total: Annotated[Decimal | None, Meta(title="сумма")] = None
@@ -108,33 +115,13 @@ _MADE = {
     "total_discount": "Скидка всего",
     "currency": "Валюта",
     "lines[].number": "Строки: номер по порядку",
+    "firm.called": "Наша организация: «именуемый», «именуемая» или «именуемое»",
+    "customer.called": "Клиент: «именуемый», «именуемая» или «именуемое»",
 }
 """What `context_of` adds to the data."""
 
 
-def context_of(data: DocumentData, number: str, day: date) -> dict[str, Any]:
-    """The names of a template and their values. `day` is the date of the document in the company's time zone.
-
-    Decimals and dates stay what they are: the filters of the templates write them.
-    """
-    context: dict[str, Any] = {name: msgspec.structs.asdict(getattr(data, name)) for name in data.__struct_fields__
-                               if name != "lines"}  # fmt: skip
-    lines = [{"number": place, **msgspec.structs.asdict(line)} for place, line in enumerate(data.lines, start=1)]
-    sums = [line.total for line in data.lines if line.total is not None]
-    full = sum(((line.price or 0) * (line.quantity or 0) for line in data.lines), Decimal(0))
-    total = sum(sums, Decimal(0)) if data.lines else data.deal.amount
-    discounted = any(line.discount for line in data.lines)
-    return context | {
-        "lines": lines,
-        "number": number,
-        "date": day,
-        "currency": data.deal.currency,
-        "total": total,
-        "total_vat": sum((line.vat for line in data.lines), Decimal(0)),
-        "total_discount": full - (total or Decimal(0)) if discounted else Decimal(0),
-    }
-
-
+@cache
 def titles() -> dict[str, str]:
     """Path that a template may name → what it is called: `customer.inn` → «Клиент: ИНН». Members of a table's rows are
     under `lines[].`, free fields are not listed."""

@@ -23,6 +23,8 @@ _SURNAME_GENDER = (
     (("ова", "ева", "ёва", "ина", "ына", "ская", "цкая"), "femn"),
     (("ов", "ев", "ёв", "ин", "ын", "ский", "цкий"), "masc"),
 )
+BOTH = "ms-f"
+"""Gender of first names that men and women bear."""
 _loading = Lock()
 
 
@@ -33,7 +35,7 @@ def _load() -> Any:
     return MorphAnalyzer(lang="ru")
 
 
-def _analyzer() -> Any:
+def analyzer() -> Any:
     with _loading:
         return _load()
 
@@ -47,12 +49,13 @@ def decline(text: str, case: str) -> str:
     return decline_name(text, wanted) if is_name(text) else decline_position(text, wanted)
 
 
-def is_feminine(name: str) -> bool:
-    """Whether the name is a woman's; False when nothing shows it."""
-    return _kinds(name.split())[1] == "femn"
+def gender_of(name: str) -> str | None:
+    """`masc` or `femn` of whoever bears this name; None when nothing shows it for certain: «Саша Шевченко»."""
+    found = kinds_of(name.split())[1] if is_name(name) else None
+    return found if found in ("masc", "femn") else None
 
 
-class _Kind(StrEnum):
+class Kind(StrEnum):
     """What a word of a name is."""
 
     GIVEN = "given"
@@ -69,68 +72,74 @@ def is_name(text: str) -> bool:
     if not 1 <= len(words) <= 5 or not all(word[0].isupper() or word.lower() in _TURKIC for word in words):
         return False
     if len(words) == 1:
-        return _given_gender(words[0]) is not None or _surname_gender(words[0].lower()) is not None
-    return any(_INITIAL.fullmatch(word) or _given_gender(word) or _patronymic(word) for word in words)
+        return given_gender(words[0]) is not None or surname_gender(words[0].lower()) is not None
+    return any(_INITIAL.fullmatch(word) or given_gender(word) or _patronymic(word) for word in words)
 
 
 def decline_name(name: str, case: Case) -> str:
     """«Иванов Иван Иванович» → «Иванова Ивана Ивановича», in any order of its parts, also with initials. A name whose
     gender nothing shows, or that is not in the nominative, stays."""
     words = name.split()
-    kinds, gender = _kinds(words)
-    if gender is None or any(_is_oblique(word) for word in words):
+    kinds, gender = kinds_of(words)
+    if gender in (None, BOTH) or any(is_oblique(word) for word in words):
         return name
     declined = []
     for word, kind in zip(words, kinds, strict=True):
-        if kind is _Kind.FIXED:
+        if kind is Kind.FIXED:
             declined.append(word)
-        elif kind is _Kind.SURNAME:
+        elif kind is Kind.SURNAME:
             declined.append(_surname(word, case, gender))
         else:
             declined.append(_given(word, case, gender))
     return " ".join(declined)
 
 
-def _kinds(words: list[str]) -> tuple[list[_Kind], str | None]:
+def kinds_of(words: list[str]) -> tuple[list[Kind], str | None]:
     """What each word is, and the gender that they show together: the patronymic is the surest, then the first name,
     then the ending of the surname. A first name of the other gender is a surname: «Ким Наталья»."""
-    kinds = [_Kind.FIXED if _INITIAL.fullmatch(word) else _Kind.SURNAME for word in words]
+    kinds = [Kind.FIXED if _INITIAL.fullmatch(word) else Kind.SURNAME for word in words]
     gender = None
     for number, word in enumerate(words):
         if word.lower() in _TURKIC:
             gender = _TURKIC[word.lower()]
-            kinds[max(number - 1, 0) : number + 1] = [_Kind.FIXED] * (number + 1 - max(number - 1, 0))
-    found = [(bool(_given_gender(words[n - 1])), _patronymic(words[n])[1], n)  # type: ignore[index]
+            kinds[max(number - 1, 0) : number + 1] = [Kind.FIXED] * (number + 1 - max(number - 1, 0))
+    found = [(bool(given_gender(words[n - 1])), _patronymic(words[n])[1], n)  # type: ignore[index]
              for n in range(1, len(words)) if _patronymic(words[n])]  # fmt: skip
     # Only a form by its ending, after no known first name and with no third word: «Адам Мицкевич» bears a surname.
     if found and (max(found)[1] or len(words) > 2):
         number = max(found)[2]
-        kinds[number], gender = _Kind.PATRONYMIC, _patronymic(words[number])[0]  # type: ignore[index]
-    free = [n for n, kind in enumerate(kinds) if kind is _Kind.SURNAME]
-    given = [n for n in free if _given_gender(words[n]) and gender in (None, _given_gender(words[n]))]
+        kinds[number], gender = Kind.PATRONYMIC, _patronymic(words[number])[0]  # type: ignore[index]
+    free = [n for n, kind in enumerate(kinds) if kind is Kind.SURNAME]
+    given = [n for n in free if (his := given_gender(words[n])) and (gender is None or his in (gender, BOTH))]
     if given:
         number = given[-1] if len(given) == len(free) and not _follows(kinds, given[0]) else given[0]
-        kinds[number] = _Kind.GIVEN
-        gender = gender or _given_gender(words[number])
-    return kinds, gender or next((each for word in words if (each := _surname_gender(word.lower()))), None)
+        kinds[number] = Kind.GIVEN
+        gender = gender or given_gender(words[number])
+    if gender in (None, BOTH):  # «Саша» may be either; the surname tells, where it can
+        gender = next((each for word in words if (each := surname_gender(word.lower()))), gender)
+    return kinds, gender
 
 
-def _follows(kinds: list[_Kind], number: int) -> bool:
+def _follows(kinds: list[Kind], number: int) -> bool:
     """Whether the patronymic comes right after this word."""
-    return number + 1 < len(kinds) and kinds[number + 1] is _Kind.PATRONYMIC
+    return number + 1 < len(kinds) and kinds[number + 1] is Kind.PATRONYMIC
 
 
-def _given_gender(word: str) -> str | None:
+def given_gender(word: str) -> str | None:
     """Gender of a first name in the nominative, also of a double one; None for any other word."""
     genders = {_name_gender(part) for part in word.lower().split("-")}
     return genders.pop() if len(genders) == 1 else None
 
 
+def tag_gender(tag: Any) -> str:
+    return BOTH if BOTH in tag else str(tag.gender)
+
+
 @lru_cache(4096)
 def _name_gender(word: str) -> str | None:
-    for parse in _analyzer().parse(word):
+    for parse in analyzer().parse(word):
         if "Name" in parse.tag and parse.is_known and parse.tag.case == "nomn" and parse.tag.number == "sing":
-            return str(parse.tag.gender)
+            return BOTH if "Fixd" in parse.tag else tag_gender(parse.tag)  # «Ли» may be anybody
     return None
 
 
@@ -138,20 +147,20 @@ def _name_gender(word: str) -> str | None:
 def _patronymic(word: str) -> tuple[str, bool] | None:
     """(gender, the dictionary knows it) of a patronymic in the nominative; else None."""
     lower = word.lower()
-    for parse in _analyzer().parse(lower):
+    for parse in analyzer().parse(lower):
         if "Patr" in parse.tag and parse.is_known and parse.tag.case == "nomn" and parse.tag.number == "sing":
             return str(parse.tag.gender), True
     return next(((gender, False) for ending, gender in _PATRONYMIC if lower.endswith(ending)), None)
 
 
 @lru_cache(4096)
-def _is_oblique(word: str) -> bool:
+def is_oblique(word: str) -> bool:
     """Whether it is a patronymic in another case than the nominative."""
-    cases = {str(each.tag.case) for each in _analyzer().parse(word.lower()) if "Patr" in each.tag and each.is_known}
+    cases = {str(each.tag.case) for each in analyzer().parse(word.lower()) if "Patr" in each.tag and each.is_known}
     return bool(cases) and "nomn" not in cases
 
 
-def _surname_gender(surname: str) -> str | None:
+def surname_gender(surname: str) -> str | None:
     last = surname.rpartition("-")[2]
     return next((gender for endings, gender in _SURNAME_GENDER if last.endswith(endings)), None)
 
@@ -162,14 +171,26 @@ def _surname(word: str, case: Case, gender: str) -> str:
 
 
 def _given(word: str, case: Case, gender: str) -> str:
-    declined = (_inflected(part, case, lambda tag: tag.gender == gender and ("Name" in tag or "Patr" in tag))
+    fits = (gender, BOTH)
+    declined = (_inflected(part, case, lambda tag: tag_gender(tag) in fits and ("Name" in tag or "Patr" in tag))
                 for part in word.split("-"))  # fmt: skip
     return "-".join(part or as_is for part, as_is in zip(declined, word.split("-"), strict=True))
 
 
+_JOINT = re.compile(r"(,\s+|\s+и\s+|\s*/\s*)")
+
+
 def decline_position(position: str, case: Case) -> str:
     """«Генеральный директор ООО «Ромашка»» → «Генерального директора ООО «Ромашка»»: adjectives and the first noun
-    change, what hangs on them stays."""
+    change, what hangs on them stays; a second position («директор и главный бухгалтер») changes like the first."""
+    pieces = _JOINT.split(position)
+    for number, piece in enumerate(pieces):
+        if number == 0 or (number % 2 == 0 and head_of(piece) is not None):
+            pieces[number] = _decline_piece(piece, case)
+    return "".join(pieces)
+
+
+def _decline_piece(position: str, case: Case) -> str:
     words = position.split(" ")
     for number, word in enumerate(words):
         changed, is_head = _position_word(word, case)
@@ -181,12 +202,30 @@ def decline_position(position: str, case: Case) -> str:
     return " ".join(words)
 
 
+def head_of(position: str) -> str | None:
+    """The word for who holds a position, when it is known and in the nominative: «директор», «заведующая»."""
+    last = None
+    for word in position.split(" "):
+        changed, is_noun = _position_word(word, Case.GENITIVE)
+        if changed is None:
+            return last if last and _tags(last, "PRTF") else None
+        if is_noun:
+            return word if _tags(word.rpartition("-")[2], "anim") and not _tags(word, "Name") else None
+        last = word
+    return last if last and (_tags(last, "PRTF") or _tags(last, "ADJF")) else None
+
+
+def _tags(word: str, grammeme: str) -> bool:
+    """Whether a known nominative of this word has the grammeme."""
+    return any(grammeme in each.tag for each in analyzer().parse(word.lower()) if each.is_known and _is_head(each.tag))
+
+
 def _position_word(word: str, case: Case) -> tuple[str | None, bool]:
     """The word in this case and whether the position's noun is now found; None: it is not in the nominative."""
     parts = word.split("-")
     changed, is_head = [], False
     for part in parts:
-        parses = [each for each in _analyzer().parse(part.lower()) if _is_head(each.tag) and each.is_known]
+        parses = [each for each in analyzer().parse(part.lower()) if _is_head(each.tag) and each.is_known]
         if not parses:
             return None, True
         noun = parses[0].tag.POS == "NOUN"
@@ -200,7 +239,7 @@ def _is_head(tag: Any) -> bool:
 
 
 def _inflected(word: str, case: Case, fits: Callable[[Any], bool]) -> str | None:
-    for parse in _analyzer().parse(word.lower()):
+    for parse in analyzer().parse(word.lower()):
         if parse.tag.case == "nomn" and parse.tag.number == "sing" and fits(parse.tag):
             found = parse.inflect({str(case), "sing"})
             return _cased(word, _with_yo(word, found.word)) if found else None
@@ -229,8 +268,8 @@ def initials(name: str) -> str:
     words = name.split()
     if len(words) < 2 or not is_name(name):
         return name
-    kinds, _ = _kinds(words)
-    surname = kinds.index(_Kind.SURNAME) if _Kind.SURNAME in kinds else 0
+    kinds, _ = kinds_of(words)
+    surname = kinds.index(Kind.SURNAME) if Kind.SURNAME in kinds else 0
     rest = [word for number, word in enumerate(words) if number != surname and word.lower() not in _TURKIC]
     return "\u00a0".join((words[surname], *(letter for word in rest for letter in _letters(word))))
 

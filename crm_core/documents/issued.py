@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from crm_core.access import Facts, check, visible
+from crm_core.access import Facts, check, may, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.documents.data import DocumentData
 from crm_core.documents.library import FoundTemplate
+from crm_core.documents.links import Links, check_record, news_of, reads_all_records, reads_record
 from crm_core.documents.numbering import counter, number_of
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action
@@ -41,6 +42,25 @@ class DocumentFile(msgspec.Struct, frozen=True, kw_only=True):
     template_revision: int = 0
     created_by: str | None = None
     created_at: datetime
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """One letter that carried the document."""
+
+    outbound_id: str
+    to: str
+    format: str
+    """`pdf` or `docx`."""
+    revision: int
+    """Which version went, from 1."""
+    state: str = "queued"
+    """As the outbox has it: queued, sending, sent, delivered, read, failed, cancelled."""
+    error: str | None = None
+    by: str | None = None
+    at: datetime
+    """When it was asked for."""
+    sent_at: datetime | None = None
+    """When the channel took it."""
 
 
 class Document(Entity, frozen=True, kw_only=True):
@@ -70,6 +90,11 @@ class Document(Entity, frozen=True, kw_only=True):
     created_by: str | None = None
     created_at: datetime
     sent_at: datetime | None = None
+    """When the last version went to the customer."""
+    sent_to: str | None = None
+    """The address that it went to."""
+    sendings: tuple[Sending, ...] = ()
+    """Oldest first."""
 
 
 DOCUMENTS = Collection(
@@ -91,19 +116,13 @@ DOCUMENTS = Collection(
 )
 MAX_REASON = 1000
 MAX_FILES = 100
+AT_ONCE = 200
+MOST_SIFTED = 5000
+"""Documents that one page of a list looks at."""
 
 
 class NumberTaken(Exception):
     """The number that was printed belongs to another document now."""
-
-
-class Links(msgspec.Struct, frozen=True, kw_only=True):
-    """The records that a document belongs to."""
-
-    deal_id: str | None = None
-    lead_id: str | None = None
-    person_id: str | None = None
-    company_id: str | None = None
 
 
 def facts(document: Document) -> Facts:
@@ -111,20 +130,49 @@ def facts(document: Document) -> Facts:
 
 
 def get_document(tx: ReadTx, actor: Actor, document_id: str, action: Action = Action.READ) -> Document:
-    """The document, checked for this action."""
+    """The document, checked for this action and for reading the record that it is of."""
     document = tx.get(DOCUMENTS, document_id)
     if document is None:
         raise Missing("Такого документа нет")
     check(actor, "document", action, facts(document))
+    check_record(tx, actor, document)
     return document
+
+
+def is_readable(tx: ReadTx, actor: Actor, document: Document) -> bool:
+    """Whether this reader may see it."""
+    return may(actor, "document", Action.READ, facts(document)) and reads_record(tx, actor, document)
 
 
 def list_documents(
     tx: ReadTx, actor: Actor, where: Filter, *, sort: str = "-created_at", limit: int = 50, after: str | None = None
 ) -> list[Document]:
     """Documents that match and that the actor may see."""
+    return documents_page(tx, actor, where, sort=sort, limit=limit, after=after)[0]
+
+
+def documents_page(
+    tx: ReadTx, actor: Actor, where: Filter, *, sort: str = "-created_at", limit: int = 50, after: str | None = None
+) -> tuple[list[Document], str | None]:
+    """Documents that match and that the actor may see, and the cursor of what follows; None at the end. A reader who
+    may see few of them gets a short page after `MOST_SIFTED` that are not his, and goes on with the cursor."""
     scope = visible(actor, "document", owner_fields=("created_by",))
-    return [] if scope is None else tx.find(DOCUMENTS, AllOf((where, scope)), sort=sort, limit=limit, after=after)
+    found: list[Document] = []
+    if scope is None:
+        return found, None
+    filters, sees_all = AllOf((where, scope)), reads_all_records(actor)
+    for _ in range(MOST_SIFTED // AT_ONCE):
+        rows = tx.find(DOCUMENTS, filters, sort=sort, limit=AT_ONCE, after=after)
+        for number, row in enumerate(rows):
+            if sees_all or reads_record(tx, actor, row):
+                found.append(row)
+            if len(found) == limit:
+                ends = number + 1 == len(rows) < AT_ONCE
+                return found, None if ends else tx.cursor_after(DOCUMENTS, row, sort)
+        if len(rows) < AT_ONCE:
+            return found, None
+        after = tx.cursor_after(DOCUMENTS, rows[-1], sort)
+    return found, after
 
 
 def next_serial(tx: ReadTx, template: str, year: int) -> int:
@@ -169,7 +217,7 @@ def issue(
     )
     tx.insert(DOCUMENTS, document)
     record(tx, actor, "document", document.id, "created", {"number": (None, number)})
-    _announce(tx, document, "created")
+    announce(tx, document, "created")
     return document
 
 
@@ -184,7 +232,7 @@ def add_version(
 ) -> Document:
     """The same document, printed anew under its number. `Conflict` when it changed meanwhile or is void."""
     document = get_document(tx, actor, document_id, Action.UPDATE)
-    _check_alive(document)
+    check_alive(document)
     if document.version != version:
         raise Conflict("Документ уже изменён кем-то другим. Прочитайте его заново")
     if len(document.files) >= MAX_FILES:
@@ -196,9 +244,10 @@ def add_version(
         data=msgspec.to_builtins(data),
         state=DocumentState.READY,
         sent_at=None,
+        sent_to=None,
     )
     record(tx, actor, "document", document.id, "regenerated", {"files": (len(document.files), len(changed.files))})
-    _announce(tx, changed, "updated")
+    announce(tx, changed, "updated")
     return changed
 
 
@@ -210,35 +259,27 @@ def remember_pdf(tx: Tx, document_id: str, blob: str, pdf: str) -> None:
         tx.update(DOCUMENTS, document, files=files)
 
 
-def mark_sent(tx: Tx, actor: Actor, document_id: str) -> Document:
-    """It went to the customer."""
-    document = get_document(tx, actor, document_id, Action.UPDATE)
-    _check_alive(document)
-    changed = tx.update(DOCUMENTS, document, state=DocumentState.SENT, sent_at=tx.now)
-    record(tx, actor, "document", document.id, "sent", {"state": (document.state, changed.state)})
-    _announce(tx, changed, "updated")
-    return changed
-
-
 def void_document(tx: Tx, actor: Actor, document_id: str, reason: str) -> Document:
     """It counts no more; number and files stay, so that the numbers have no gap."""
     document = get_document(tx, actor, document_id, Action.UPDATE)
-    _check_alive(document)
+    check_alive(document)
     if not reason.strip() or len(reason) > MAX_REASON:
         raise Invalid({"reason": f"Укажите причину, не длиннее {MAX_REASON} знаков"})
     changed = tx.update(DOCUMENTS, document, state=DocumentState.VOID, void_reason=reason.strip())
     changes = {"state": (document.state, changed.state), "void_reason": (None, changed.void_reason)}
     record(tx, actor, "document", document.id, "voided", changes)
-    _announce(tx, changed, "voided")
+    announce(tx, changed, "voided")
     return changed
 
 
-def _check_alive(document: Document) -> None:
+def check_alive(document: Document) -> None:
+    """Raises `Conflict` for a document that is void."""
     if document.state is DocumentState.VOID:
         raise Conflict(f"Документ {document.number} аннулирован: {document.void_reason}")
 
 
-def _announce(tx: Tx, document: Document, event: str) -> None:
+def announce(tx: Tx, document: Document, event: str) -> None:
+    """News about a document for the open pages."""
     tell(
         tx,
         "document",
@@ -246,5 +287,5 @@ def _announce(tx: Tx, document: Document, event: str) -> None:
         event,
         lead_id=document.lead_id,
         owners=(document.created_by,),
-        data={"number": document.number, "deal_id": document.deal_id},
+        data={"number": document.number, "deal_id": document.deal_id} | news_of(tx, document),
     )

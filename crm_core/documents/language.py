@@ -18,7 +18,10 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import SandboxedEnvironment
 
 from crm_core.documents import words
-from crm_core.documents.declension import decline, initials, is_feminine
+from crm_core.documents.declension import gender_of, initials
+from crm_core.documents.doubts import DOUBTS, decline_surely
+from crm_core.documents.names import COUNTED, DOUBTED, NAMED, watch
+from crm_core.money import RUB, show_money
 
 MAX_OUTPUT = 20_000_000
 """Characters of XML that one document may grow to."""
@@ -78,9 +81,17 @@ def _first_upper(value: Any) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _first_lower(value: Any) -> str:
+    """Of a word in capitals («CEO», «ИП») nothing changes."""
+    text = str(value)
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
-    "money": lambda value, currency="RUB": words.money(_decimal(value), str(currency)),
-    "money_words": lambda value, currency="RUB", in_words=False: words.money_words(
+    "money": lambda value, currency=RUB: show_money(
+        _decimal(value), words.currency_code(str(currency)), always_kopecks=True
+    ),
+    "money_words": lambda value, currency=RUB, in_words=False: words.money_words(
         _decimal(value), str(currency), minor_in_words=bool(in_words)
     ),
     "number": lambda value, places=None: words.number_text(_decimal(value), places if places in range(7) else None),
@@ -88,11 +99,12 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "date": lambda value: words.date_text(_date(value)),
     "date_words": lambda value: words.date_words(_date(value)),
     "short_date": lambda value: f"{_date(value):%d.%m.%Y}",
-    "decline": lambda value, case: decline(str(value)[:500], str(case)),
+    "decline": lambda value, case: decline_surely(str(value)[:500], str(case)),
     "initials": lambda value: initials(str(value)[:500]),
-    "by_gender": lambda name, his, her: str(her if is_feminine(str(name)[:500]) else his),
+    "by_gender": lambda name, his, her: str(her if gender_of(str(name)[:500]) == "femn" else his),
     "plural": _plural,
     "first_upper": _first_upper,
+    "first_lower": _first_lower,
     "lower": lambda value: str(value).lower(),
     "upper": lambda value: str(value).upper(),
 }
@@ -128,12 +140,14 @@ class Language(SandboxedEnvironment):
         super().__init__(autoescape=True, finalize=self._print, undefined=ChainableUndefined)
         self.filters = {name: _passing(name, each) for name, each in FILTERS.items()}
         self.filters |= {"default": _default, "length": lambda value: 0 if is_empty(value) else len(value)}
-        self.filters[COUNTED] = self._counted
+        self.filters |= {COUNTED: self._counted, NAMED: self._named, DOUBTED: self._doubted}
         self.tests = {name: self.tests[name] for name in _TESTS}
         self.globals = {}
         self.left = MAX_OUTPUT
         self.source = ""
         """What was read last: where an error has to be looked for."""
+        self.lacks: dict[str, str] = {}
+        """What the document names and what is empty, by name; or what is in doubt there, in words."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Members of the data only, and the few of a loop: no value has methods here."""
@@ -152,9 +166,8 @@ class Language(SandboxedEnvironment):
         check(template)
         for loop in template.find_all(nodes.For):
             cost = sum(len(each.data) for each in _own_text(loop)) + ROUND_COST
-            loop.iter = nodes.Filter(
-                loop.iter, COUNTED, [nodes.Const(cost)], [], None, None, lineno=loop.lineno
-            ).set_environment(self)
+            loop.iter = nodes.Filter(loop.iter, COUNTED, [nodes.Const(cost)], [], None, None, lineno=loop.lineno)
+        watch(template, frozenset(DOUBTS), self)
         return template
 
     def _spend(self, cost: int) -> None:
@@ -162,7 +175,23 @@ class Language(SandboxedEnvironment):
         if self.left < 0:
             raise TooLarge
 
-    def _counted(self, rows: Iterable[Any], cost: int) -> Iterator[Any]:
+    def _named(self, value: Any, name: str) -> Any:
+        if is_empty(value) or value in ([], ()):
+            self.lacks.setdefault(name, "")
+        return value
+
+    def _doubted(self, value: Any, filter_: str, name: str, *args: Any) -> Any:
+        try:
+            found = None if is_empty(value) else DOUBTS[filter_](str(value)[:500], *args)
+        except (ValueError, TypeError):  # the filter itself says what is wrong
+            found = None
+        if found:
+            self.lacks.setdefault(name, found)
+        return value
+
+    def _counted(self, rows: Iterable[Any], cost: int, name: str) -> Iterator[Any]:
+        if not rows and name:
+            self.lacks.setdefault(name, "")
         if not isinstance(rows, list | tuple):
             if is_empty(rows):
                 return
@@ -181,9 +210,6 @@ class Language(SandboxedEnvironment):
         text = str(value).translate(_UNPRINTABLE)
         self._spend(len(text))
         return text
-
-
-COUNTED = "_counted"
 
 
 def _own_text(loop: nodes.For) -> Iterator[nodes.TemplateData]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 _WIDTH = re.compile(r"0?[1-9]?")
 MAX_PATTERN = 60
@@ -39,8 +37,3 @@ def number_of(pattern: str, year: int, serial: int) -> str:
 def counter(template: str, year: int) -> str:
     """Name of the counter for `Tx.next_number`."""
     return f"document:{template}:{year}"
-
-
-def company_day(moment: datetime, timezone: str) -> date:
-    """The date that the company's calendar shows at this moment."""
-    return moment.astimezone(ZoneInfo(timezone)).date()

@@ -30,11 +30,15 @@ _HISSING = "жчшщц"
 _BACK = "гкх"
 _FOREIGN = frozenset({"дарвин", "чаплин", "франклин", "кронин", "коллин", "мартин", "берлин", "фельдман"})
 """They end like Russian ones and have -ом in the instrumental."""
-_FIXED = frozenset({"дюма", "тома", "дега", "гюго", "золя", "труа", "бонч", "сент", "фон", "ван", "де", "дер"})
+FIXED = frozenset({
+    "дюма", "тома", "дега", "гюго", "золя", "труа", "бонч", "сент", "фон", "ван", "де", "дер", "тер", "мак", "ла", "ле",
+    "эль", "аль", "ибн", "бен", "сан", "дос", "да", "ди", "дель", "дю", "ар",
+})  # fmt: skip
+"""Foreign names and particles that never change."""
 _DROPPED = {"павел": "павл", "лев": "льв", "пётр": "петр", "заяц": "зайц"}
 _FLEETING = frozenset({
-    "кравец", "швец", "жнец", "стрелец", "купец", "скворец", "гребец", "молодец", "москалец", "беднец", "чернец",
-    "коломиец", "коломоец", "горобец", "воробец", "яковец", "донец", "кузнец",
+    "кравец", "купец", "скворец", "гребец", "молодец", "москалец",
+    "коломиец", "коломоец", "горобец", "воробец", "яковец", "донец",
 })  # fmt: skip
 """On -ец with a vowel that goes: Кравца. Other such surnames keep it."""
 
@@ -46,13 +50,13 @@ _SOFT: Endings = ("я", "ю", "я", "ем", "е")
 
 def decline_surname(surname: str, case: Case, *, feminine: bool) -> str:
     """One surname without hyphens, in lower case. What does not change comes back as it is."""
-    if case is Case.NOMINATIVE or surname in _FIXED or len(surname) < 2 or not _is_russian(surname):
+    if case is Case.NOMINATIVE or surname in FIXED or len(surname) < 2 or not is_russian(surname):
         return surname
     stem, endings = _feminine(surname) if feminine else _masculine(surname)
     return stem + dict(zip(_ORDER, endings, strict=True))[case] if endings else surname
 
 
-def _is_russian(word: str) -> bool:
+def is_russian(word: str) -> bool:
     return all("а" <= letter <= "я" or letter in "ё’'" for letter in word)
 
 

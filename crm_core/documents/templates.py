@@ -1,4 +1,4 @@
-"""DOCX templates: what they name, what is missing for them, and the finished document. Pure work on bytes.
+"""DOCX templates: what they name, and the finished document with what it lacks. Pure work on bytes.
 
 docxtpl joins the pieces that Word cuts text into and repeats table rows; the language itself is in `language.py`. A
 template that is broken or hostile raises `TemplateProblem`: one sentence and the words of the paragraph where it is.
@@ -17,10 +17,12 @@ from io import BytesIO
 from typing import Any
 
 import msgspec
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import TemplateSyntaxError
 
-from crm_core.documents.data import DocumentData, LineData, Party, PersonData, context_of, titles
-from crm_core.documents.language import COUNTED, FILTERS, FieldError, Language, TooLarge, is_empty
+from crm_core.documents.context import context_of
+from crm_core.documents.data import DocumentData, LineData, Party, PersonData, titles
+from crm_core.documents.language import FILTERS, FieldError, Language, TooLarge
+from crm_core.documents.names import used
 
 MAX_TEMPLATE = 5 << 20
 """Bytes of a template file."""
@@ -61,26 +63,9 @@ def fields_of(content: bytes) -> tuple[Field, ...]:
         language = Language()
         for source in _sources(_opened(content)):
             with _placed(language):
-                for path, required in _used(language.parse(source), {}, frozenset()):
+                for path, required in used(language.parse(source), {}, frozenset()):
                     found[path] = found.get(path, False) or required
     return tuple(Field(path, required) for path, required in sorted(found.items()))
-
-
-def missing(fields: tuple[Field, ...], context: Mapping[str, Any]) -> dict[str, str]:
-    """Required fields that are empty in this context, with their Russian titles, before anything is generated."""
-    names = titles()
-    empty = (each.path for each in fields if each.required and _is_missing(context, each.path.split(".")))
-    return {path: names.get(path, f"Сделка: поле «{path.removeprefix(FREE)}»") for path in empty}
-
-
-def _is_missing(value: Any, steps: list[str]) -> bool:
-    if not steps:
-        return is_empty(value) or value in ([], ())
-    name, many, _ = steps[0].partition("[]")
-    inner = value.get(name) if isinstance(value, Mapping) else None
-    if many:  # that there are no rows at all is told once, of the table itself
-        return any(_is_missing(row, steps[1:]) for row in inner or ())
-    return _is_missing(inner, steps[1:])
 
 
 def check_template(content: bytes) -> tuple[Field, ...]:
@@ -91,12 +76,21 @@ def check_template(content: bytes) -> tuple[Field, ...]:
         if each.path not in names and not each.path.startswith(FREE):
             near = get_close_matches(each.path, names, 1)
             raise TemplateProblem(f"Поля «{each.path}» нет" + (f"; похоже на «{near[0]}»" if near else ""))
-    render(content, _trial())
+    fill(content, _trial())
     return fields
 
 
-def render(content: bytes, context: Mapping[str, Any], *, title: str = "", author: str = "") -> bytes:
-    """The finished DOCX. What is empty becomes a blank to be filled in by hand."""
+class Filled(msgspec.Struct, frozen=True):
+    """A finished document."""
+
+    content: bytes
+    """DOCX. What is empty is a blank to be filled in by hand, what cannot be declined stands in the nominative."""
+    lacks: dict[str, str]
+    """Name → what has to be filled in or looked at, in Russian; only what is printed in this very document."""
+
+
+def fill(content: bytes, context: Mapping[str, Any], *, title: str = "", author: str = "") -> Filled:
+    """The finished document and what it lacks."""
     language = Language()
     with _told():
         document = _opened(content)
@@ -106,7 +100,17 @@ def render(content: bytes, context: Mapping[str, Any], *, title: str = "", autho
         properties.title, properties.author, properties.last_modified_by = title[:255], author[:255], author[:255]
         finished = BytesIO()
         document.save(finished)
-    return finished.getvalue()
+    return Filled(finished.getvalue(), {path: _lack(path, doubt) for path, doubt in language.lacks.items()})
+
+
+def _lack(path: str, doubt: str) -> str:
+    title = title_of(path)
+    return f"{title}: {doubt}" if doubt else f"Заполните: {title}"
+
+
+def title_of(path: str) -> str:
+    """What a name is called: `customer.inn` → «Клиент: ИНН»."""
+    return titles().get(path, f"Сделка: поле «{path.removeprefix(FREE)}»")
 
 
 def _opened(content: bytes) -> Any:
@@ -167,50 +171,6 @@ def _sources(document: Any) -> Iterator[str]:
             pieces.append(part.blob.decode("utf-8"))
     for xml in pieces:
         yield re.sub(r"<w:p([ >])", r"\n<w:p\1", document.patch_xml(xml))
-
-
-def _used(node: nodes.Node, scope: dict[str, str], guarded: frozenset[str]) -> Iterator[tuple[str, bool]]:
-    """(path, required) of every name below this node."""
-    if path := _path(node, scope):
-        if path != "loop" and not path.startswith("loop."):
-            yield path, path not in guarded
-        return
-    match node:
-        case nodes.If() | nodes.CondExpr():
-            tested = frozenset(path for path, _ in _used(node.test, scope, guarded))
-            yield from ((path, False) for path in tested)
-            guarded |= tested
-            children = [child for child in node.iter_child_nodes() if child is not node.test]
-        case nodes.For():
-            yield from _used(node.iter, scope, guarded)
-            rows = _path(node.iter, scope)
-            target = node.target.name if isinstance(node.target, nodes.Name) else ""
-            inner = scope | ({target: f"{rows}[]"} if rows and target else {})
-            for child in (*node.body, *([node.test] if node.test else [])):
-                yield from _used(child, inner, guarded)
-            children = node.else_
-        case nodes.Filter(name="default", node=nodes.Node() as inner_node):
-            yield from ((path, False) for path, _ in _used(inner_node, scope, guarded))
-            children = list(node.args)
-        case _:
-            children = list(node.iter_child_nodes())
-    for child in children:
-        yield from _used(child, scope, guarded)
-
-
-def _path(node: nodes.Node | None, scope: Mapping[str, str]) -> str | None:
-    match node:
-        case nodes.Name():
-            return scope.get(node.name, node.name)
-        case nodes.Getattr():
-            base = _path(node.node, scope)
-            return f"{base}.{node.attr}" if base else None
-        case nodes.Getitem(arg=nodes.Const(value=key)):
-            base = _path(node.node, scope)
-            return f"{base}.{key}" if base else None
-        case nodes.Filter() if node.name == COUNTED:
-            return _path(node.node, scope)
-    return None
 
 
 class _told:
@@ -289,7 +249,7 @@ def _in_words(message: str) -> str:
 
 def _trial() -> dict[str, Any]:
     """A context with something everywhere."""
-    party = Party(**dict.fromkeys(Party.__struct_fields__, "Иванов Иван"))
+    party = Party(**dict.fromkeys(Party.__struct_fields__, "Иванов Иван") | {"kind": ""})
     person = PersonData(**dict.fromkeys(PersonData.__struct_fields__, "Иванов Иван"))
     line = LineData(name="Станок", quantity=Decimal(2), price=Decimal(100), total=Decimal(200), vat_rate=Decimal(22))
     data = DocumentData(firm=party, customer=party, person=person, author=person, lines=(line, line))

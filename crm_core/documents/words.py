@@ -5,10 +5,11 @@ Pure functions without a dictionary: numerals have few forms, and the tables bel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import IntEnum
+
+from crm_core.money import CURRENCIES, SPOKEN, to_kopecks
 
 Forms = tuple[str, str, str]
 """For 1, 2 and 5: («рубль», «рубля», «рублей»)."""
@@ -87,42 +88,15 @@ def _below_thousand(number: int, gender: Gender) -> list[str]:
     return [word for word in (_HUNDREDS[hundreds], _TENS[tens], last) if word]
 
 
-@dataclass(frozen=True, slots=True)
-class Currency:
-    """How a currency is written and spoken."""
-
-    sign: str
-    gender: Gender
-    major: Forms
-    minor_gender: Gender
-    minor: Forms
+_CODES = {sign: code for code, sign in CURRENCIES.items()} | {code: code for code in CURRENCIES}
 
 
-_CENTS: Forms = ("цент", "цента", "центов")
-CURRENCIES = {
-    "RUB": Currency(
-        "₽", Gender.MASCULINE, ("рубль", "рубля", "рублей"), Gender.FEMININE, ("копейка", "копейки", "копеек")
-    ),
-    "USD": Currency("$", Gender.MASCULINE, ("доллар США", "доллара США", "долларов США"), Gender.MASCULINE, _CENTS),
-    "EUR": Currency("€", Gender.MASCULINE, ("евро", "евро", "евро"), Gender.MASCULINE, _CENTS),
-    "CNY": Currency("¥", Gender.MASCULINE, ("юань", "юаня", "юаней"), Gender.MASCULINE, ("фэнь", "фэня", "фэней")),
-}
-"""By their ISO 4217 codes."""
-_SIGNS = {each.sign: each for each in CURRENCIES.values()}
-_CENT = Decimal("0.01")
-
-
-def currency(name: str) -> Currency:
-    """By code or sign. `ValueError` names those there are."""
-    found = CURRENCIES.get(name.upper()) or _SIGNS.get(name)
+def currency_code(name: str) -> str:
+    """Of a currency that is named by its code or sign. `ValueError` names those there are."""
+    found = _CODES.get(name.upper()) or _CODES.get(name)
     if found is None:
         raise ValueError(f"валюты «{name}» нет; есть {', '.join(CURRENCIES)}")
     return found
-
-
-def money(amount: Decimal, name: str = "RUB") -> str:
-    """1250000.5 → «1 250 000,50 ₽», with spaces that do not break."""
-    return f"{number_text(amount, 2)}\u00a0{currency(name).sign}"
 
 
 def number_text(value: Decimal, places: int | None = None) -> str:
@@ -139,13 +113,13 @@ def money_words(amount: Decimal, name: str = "RUB", *, minor_in_words: bool = Fa
 
     The smaller unit stays in two figures, as banks and accountants write it, unless `minor_in_words`.
     """
-    units = currency(name)
-    total = abs(amount).quantize(_CENT, ROUND_HALF_UP)
+    units = SPOKEN[currency_code(name)]
+    total = to_kopecks(abs(amount))
     major, minor = int(total), int(total * 100) % 100
-    shown = integer_words(minor, units.minor_gender) if minor_in_words else f"{minor:02}"
+    gender = Gender.FEMININE if units.is_minor_feminine else Gender.MASCULINE
+    shown = integer_words(minor, gender) if minor_in_words else f"{minor:02}"
     sign = "минус " if amount < 0 and total else ""
-    words = integer_words(major, units.gender)
-    return f"{sign}{words} {plural(major, *units.major)} {shown} {plural(minor, *units.minor)}"
+    return f"{sign}{integer_words(major)} {plural(major, *units.major)} {shown} {plural(minor, *units.minor)}"
 
 
 MONTHS = (

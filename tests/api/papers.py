@@ -27,6 +27,7 @@ LATHE = LineData(
     quantity=Decimal(2),
     price=Decimal(500_000),
     discount=Decimal(5),
+    discount_sum=Decimal(50_000),
     vat_rate=Decimal(22),
     vat=Decimal("171311.48"),
     total=Decimal(950_000),

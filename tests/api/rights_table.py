@@ -34,6 +34,8 @@ class Case:
     open: bool = True
     pipeline: str | None = None
     stage: str | None = None
+    of: Case | None = None
+    """The record that a document was made for."""
 
 
 Rule = Callable[[Reader, Case], bool]
@@ -131,7 +133,9 @@ TABLE: Table = {
 
 
 def granted(reader: Reader, action: str, case: Case) -> bool:
-    """What the table says. Whoever may not read a record can do nothing else with it."""
+    """What the table says. Whoever may not read a record can do nothing else with it, nor with documents of it."""
+    if case.of is not None and not granted(reader, "read", case.of):
+        return False
     rules = TABLE[reader.role].get(case.entity, {})
     needed = (action,) if action == "create" else ("read", action)
     return all(name in rules and rules[name](reader, case) for name in needed)

@@ -15,6 +15,7 @@ from crm_core.company import Company
 from crm_core.deal_stages import set_stage
 from crm_core.deals import DEALS, create_deal
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
+from crm_core.documents.issued import announce as announce_document
 from crm_core.leads import LEADS, Lead, Source, announce
 from crm_core.products import create_product
 from crm_core.search import STATE, STATE_ID
@@ -115,10 +116,11 @@ def _records(tx: Tx, company: Company, ids: dict[str, str]) -> list[Case]:
     product = create_product(tx, SYSTEM, company, {"name": f"{WORD} станок"})
     cases = [Case("contact", person.id), Case("company", customer.id), Case("product", product.id)]
     for name, user_id in ids.items():
-        cases += [_deal(tx, company, name, user_id, *way) for way in WAYS]
-        cases += [_lead(tx, company, name, user_id, stage, field) for stage in LEAD_STAGES for field in _fields(stage)]
+        deals = [_deal(tx, company, name, user_id, *way) for way in WAYS]
+        leads = [_lead(tx, company, name, user_id, stage, field) for stage in LEAD_STAGES for field in _fields(stage)]
+        cases += [*deals, *leads]
         cases += [_task(tx, name, user_id, part) for part in ("responsible_id", "co_executors", "observers")]
-        cases.append(_document(tx, name, user_id))
+        cases += [_document(tx, name, user_id, of) for of in (None, deals[0], leads[0])]
     return cases
 
 
@@ -155,15 +157,18 @@ def _task(tx: Tx, name: str, user_id: str, part: str) -> Case:
     return Case("task", task.id, f"{part} {name}", frozenset({user_id}), part == "responsible_id")
 
 
-def _document(tx: Tx, name: str, user_id: str) -> Case:
+def _document(tx: Tx, name: str, user_id: str, of: Case | None) -> Case:
     serial = tx.next_number("rights-document")
+    links = {f"{of.entity}_id": of.id} if of else {}
     document = Document(
         id=tx.new_id("doc_"), number=f"П-{serial}", serial=serial, year=2026, day=DAY.date(),
-        template="offer-equipment", title="КП", kind="offer", name=f"КП {serial}", created_by=user_id, created_at=DAY,
-        files=(DocumentFile(blob="0" * 64, size=1, created_at=DAY),),
+        template="offer-equipment", title=f"{WORD} КП", kind="offer", name=f"КП {serial}", created_by=user_id,
+        created_at=DAY, files=(DocumentFile(blob="0" * 64, size=1, created_at=DAY),), **links,
     )  # fmt: skip
     tx.insert(DOCUMENTS, document)
-    return Case("document", document.id, f"of {name}", frozenset({user_id}))
+    announce_document(tx, document, "created")
+    what = f"of {name}" + (f" for {of.entity} {of.what}" if of else "")
+    return Case("document", document.id, what, frozenset({user_id}), of=of)
 
 
 def _linked(tx: Tx, company: Company, ids: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -110,6 +110,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/product-categories": {"name": "Станки"},
     "/products": {"name": "Станок", "prices": {"retail": {"amount": "1250000.50"}}},
     "/products/{id}/prices": {"price_type": "retail", "price": {"amount": "1250000.50"}},
+    "/documents/{id}/send": {"to": "ivan@example.ru"},
     "/documents/{id}/void": {"reason": "Ошибка в цене"},
     "/contacts/{id}/duplicates/dismiss": {"other_id": "nobody"},
     "/contacts/{id}/merge": {"into": "nobody"},

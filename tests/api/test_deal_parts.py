@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api.hub import Bench, Caller
+from tests.api.papers import words_of
 from tests.api.test_deals import KNOWN, a_deal, a_lead, convert
 from tests.api.test_robots import move, runs
 
@@ -48,7 +49,8 @@ async def test_a_document_is_made_of_the_deal_and_opens_the_gate(bench: Bench, a
     assert "Коммерческое предложение на оборудование" in refused.json["detail"]
     empty = await admin.post(at + "/documents", {"template": "contract-equipment"})
     assert empty.status == 422
-    assert any("ИНН" in text for text in empty.json["fields"].values())
+    assert empty.json["fields"].keys() == {"customer.address", "deal.delivery_address"}
+    assert empty.json["fields"]["customer.address"] == "Заполните: Клиент: юридический адрес"
     made = await admin.post(at + "/documents", {"template": "offer-equipment", "leave_blanks": True})
     assert made.status == 201, made.json
     assert made.json["number"] == "КП-2026-0001"
@@ -117,3 +119,15 @@ async def test_everything_of_a_deal_is_found(bench: Bench, admin: Caller) -> Non
     assert [each["id"] for each in found["companies"]] == [company["id"]]
     assert [each["id"] for each in (await admin.get("/api/v1/search?q=njrfhysq")).json["deals"]] == [deal["id"]]
     assert [each["id"] for each in (await admin.get("/api/v1/search?q=ромашка")).json["deals"]] == [deal["id"]]
+
+
+async def test_a_discount_is_printed_as_it_was_given_though_vat_comes_on_top(admin: Caller) -> None:
+    deal = await a_deal(admin, pipeline="equipment")
+    line = {"name": "Станок", "price": "100", "discount": {"kind": "percent", "value": "10"}, "vat_included": False}
+    await put(admin, deal, lines=[line | {"vat": "vat22"}])
+    at = f"/api/v1/deals/{deal['id']}/documents"
+    made = (await admin.post(at, {"template": "offer-equipment", "leave_blanks": True})).json
+    text = words_of((await admin.get(f"/api/v1/documents/{made['id']}/file")).body)
+    assert "Скидка: 10,00 ₽" in text
+    total = (await admin.get(f"/api/v1/deals/{deal['id']}/products")).json["totals"]["total"].replace(".", ",")
+    assert f"Итого: {total} ₽" in text

@@ -13,8 +13,9 @@ import pytest
 
 from crm_core.actor import Actor
 from crm_core.documents.data import DocumentData, Party
-from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile, Links, NumberTaken, issue, mark_sent
+from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile, DocumentState, NumberTaken, issue
 from crm_core.documents.library import find_template
+from crm_core.documents.links import Links
 from crm_core.errors import Conflict, Forbidden, Invalid
 from tests.api.hub import Answer, Bench, Caller
 from tests.api.papers import data, docx, words_of
@@ -65,7 +66,6 @@ async def test_a_document_is_made_numbered_listed_and_downloaded(bench: Bench) -
 async def test_missing_fields_are_named_and_take_no_number(bench: Bench) -> None:
     making, who = works(bench), actor(bench, "admin")
     empty = DocumentData(firm=Party(name="ООО «Мы»"))
-    assert (await making.missing(who, "contract-service", empty))["customer.inn"] == "Клиент: ИНН"
     with pytest.raises(Invalid) as caught:
         await making.generate(who, "contract-service", empty, Links())
     assert caught.value.fields["customer.inn"] == "Заполните: Клиент: ИНН"
@@ -111,11 +111,13 @@ async def test_the_year_is_that_of_the_companys_time_zone(bench: Bench) -> None:
 async def test_a_document_made_anew_keeps_its_number_and_its_first_version(bench: Bench) -> None:
     admin = await bench.token("admin")
     document = await made(bench)
-    await bench.hub.store.write(mark_sent, actor(bench, "admin"), document.id)
+    sent = {"state": DocumentState.SENT, "sent_at": document.created_at, "sent_to": "ivan@example.ru"}
+    await bench.hub.store.write(lambda tx: tx.update(DOCUMENTS, tx.require(DOCUMENTS, document.id), **sent))
     other = data(bench.hub.settings.company.firm, Party(name="АО «Лютик»"))
     bench.clock.push(datetime(2026, 12, 1, tzinfo=UTC) - bench.clock.now())
     again = await works(bench).regenerate(actor(bench, "admin"), document.id, other)
     assert (again.number, again.day, again.state, len(again.files)) == (document.number, document.day, "ready", 2)
+    assert (again.sent_at, again.sent_to) == (None, None)
     path = f"/api/v1/documents/{document.id}/file"
     assert "АО «Лютик»" in words_of((await admin.get(path)).body)
     assert "ООО «Ромашка & Ко»" in words_of((await admin.get(f"{path}?revision=1")).body)

@@ -53,12 +53,20 @@ async def test_a_program_that_gives_no_pdf_is_told_in_words(tmp_path: Path, body
         await Pdf(program(tmp_path, body)).convert(b"x")
 
 
+async def hung(folder: Path) -> int:
+    """The child of a program that ran into the limit. On a busy machine it may not have begun by then: a longer one."""
+    for within in (0.5, 2, 10, 50):
+        with pytest.raises(ConversionFailed, match="не справился"):
+            await Pdf(program(folder, "sleep 300 & echo $! > {notes}; wait"), within=within).convert(b"x")
+        if (folder / "notes").exists() and (child := (folder / "notes").read_text("utf-8").strip()):
+            return int(child)
+    raise AssertionError("the program never began")
+
+
 async def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     began = time.monotonic()
-    with pytest.raises(ConversionFailed, match="не справился"):
-        await Pdf(program(tmp_path, "sleep 60 & echo $! > {notes}; wait"), within=0.5).convert(b"x")
-    assert time.monotonic() - began < 10
-    child = int((tmp_path / "notes").read_text("utf-8"))
+    child = await hung(tmp_path)
+    assert time.monotonic() - began < 200
 
     def is_running() -> bool:
         try:

@@ -115,6 +115,8 @@ def calls(case: Case) -> Iterator[tuple[str, str, str, str, Any]]:
     match case.entity:
         case "document":
             yield "void", "update", "POST", f"{card}/void", {"reason": " "}
+            yield "read the letter of", "read", "GET", f"{card}/letter", None
+            yield "send", "update", "POST", f"{card}/send", {"to": "nobody", "format": "docx"}
             return
         case "contact" | "company":
             yield "read duplicates of", "read", "GET", f"{card}/duplicates", None

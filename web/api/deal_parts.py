@@ -6,12 +6,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.deal_documents import data_of
 from crm_core.deals import edit_deal, for_change, get_deal
 from crm_core.documents.issued import list_documents
 from crm_core.lines import MAX_LINES
+from crm_core.rights import Action
 from storage import ReadTx, Tx
 from web.api.calculate import Calculated, LineIn, read_lines, show_lines
 from web.api.call import Call, In, Out, Route
@@ -54,6 +56,7 @@ async def documents(call: Call[None, None]) -> DealDocuments:
 
 def _documents(tx: ReadTx, actor: Actor, deal_id: str) -> DealDocuments:
     get_deal(tx, actor, deal_id)
+    check(actor, "document", Action.READ)
     return DealDocuments(
         items=[show_document(each) for each in list_documents(tx, actor, {"deal_id": deal_id}, limit=MANY)]
     )
@@ -76,6 +79,13 @@ async def make_document(call: Call[None, NewDocument]) -> DocumentOut:
 ROUTES = (
     Route("GET", "/deals/{id}/products", lines, "Товары сделки и их суммы", "deal.read"),
     Route("PUT", "/deals/{id}/products", set_lines, "Записать товары сделки", "deal.update"),
-    Route("GET", "/deals/{id}/documents", documents, "Документы сделки", "document.read"),
-    Route("POST", "/deals/{id}/documents", make_document, "Создать документ по шаблону", "document.create", 201),
+    Route("GET", "/deals/{id}/documents", documents, "Документы сделки", "deal.read и document.read"),
+    Route(
+        "POST",
+        "/deals/{id}/documents",
+        make_document,
+        "Создать документ по шаблону",
+        "deal.read и document.create",
+        201,
+    ),
 )

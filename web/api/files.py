@@ -27,7 +27,7 @@ from connectors.contract import Attachment
 from crm_core.actor import Actor
 from crm_core.errors import Missing
 from crm_core.timeline import TIMELINE, File
-from crm_core.timeline_rights import check_item
+from crm_core.timeline_rights import check_file
 from storage import ReadTx, Store, Tx
 from web.api.call import Call, In, Route
 from web.api.input import Id
@@ -197,7 +197,8 @@ class FileQuery(In, frozen=True, kw_only=True):
 
 
 async def download(call: Call[FileQuery, None]) -> web.StreamResponse:
-    """The content."""
+    """The content, for whoever may read the item of the timeline: by the right to the lead, deal or task that it is of,
+    else to contacts. A document that was sent needs the right to documents besides."""
     file = await call.read(_readable, call.id, call.query.item)
     path = Path(call.store.blobs.path(file.id))
     head = await asyncio.to_thread(head_of, path)
@@ -218,7 +219,7 @@ def _readable(tx: ReadTx, actor: Actor, blob: str, item_id: str) -> File:
     file = next((each for each in item.attachments if each.id == blob), None) if item else None
     if item is None or file is None:
         raise Missing("Такого файла нет")
-    check_item(tx, actor, item)
+    check_file(tx, actor, item)
     return file
 
 
@@ -240,6 +241,7 @@ def serving_headers(name: str, head: bytes) -> dict[str, str]:
     }
 
 
+FILE_READERS = "lead.read, deal.read, task.read или contact.read"
 ROUTES = (
     Route(
         "POST",
@@ -250,5 +252,5 @@ ROUTES = (
         201,
         accepts="multipart/form-data",
     ),
-    Route("GET", "/files/{id}", download, "Содержимое файла из ленты", "lead.read", media="application/octet-stream"),
+    Route("GET", "/files/{id}", download, "Содержимое файла из ленты", FILE_READERS, media="application/octet-stream"),
 )

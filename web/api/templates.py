@@ -10,7 +10,6 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from crm_core.access import check
-from crm_core.documents.data import titles
 from crm_core.documents.library import (
     FoundTemplate,
     add_template,
@@ -19,7 +18,7 @@ from crm_core.documents.library import (
     templates,
     update_template,
 )
-from crm_core.documents.templates import FREE, MAX_TEMPLATE
+from crm_core.documents.templates import MAX_TEMPLATE, title_of
 from crm_core.rights import Action
 from web.api.call import Call, In, Out, Page, Route
 from web.api.files import attachments_of, serving_headers
@@ -127,12 +126,11 @@ async def read(call: Call[None, None]) -> TemplateOut:
 async def fields(call: Call[None, None]) -> TemplateFields:
     """What the template names, with the titles that people know it by."""
     found = await workshop(call.request).fields(await call.read(find_template, call.company, call.id))
-    names = titles()
     return TemplateFields(
         fields=[
             FieldOut(
                 path=each.path,
-                title=names.get(each.path, f"Сделка: поле «{each.path.removeprefix(FREE)}»"),
+                title=title_of(each.path),
                 required=each.required,
             )
             for each in found

@@ -20,7 +20,6 @@ from crm_core.automation_commands import runs_of_record
 from crm_core.company import Company
 from crm_core.deal_stages import lacks, move_deal
 from crm_core.deals import Deal, NextStep, edit_deal, facts, for_change, get_deal
-from crm_core.documents.issued import Document, list_documents
 from crm_core.errors import Conflict, Incomplete, Invalid, Lack
 from crm_core.leads import LEADS, Lead
 from crm_core.leads import facts as lead_facts
@@ -37,7 +36,7 @@ from storage import AnyOf, Filter, ReadTx, Tx
 from web.api.input import YEARS
 from web.pages.actions import done, form_of, toast
 from web.pages.conversation import staff
-from web.pages.deal_documents import may_make
+from web.pages.deal_documents import Paper, may_make, papers_of
 from web.pages.deals import day_of, money_of, people_of
 from web.pages.render import Reader, page, part, reader, wants_part
 
@@ -69,7 +68,7 @@ class DealCard:
     items: list[TimelineItem]
     staff: Mapping[str, str]
     tasks: list[Task]
-    documents: list[Document]
+    documents: list[Paper]
     may_make_documents: bool
     runs: list[RobotRun]
 
@@ -103,7 +102,7 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
         items=_items(tx, actor, deal),
         staff=staff(tx, desk),
         tasks=_tasks(tx, actor, deal),
-        documents=list_documents(tx, actor, {"deal_id": deal.id}, limit=FEW),
+        documents=papers_of(tx, actor, deal.id),
         may_make_documents=may_make(actor),
         runs=runs_of_record(tx, actor, "deal", deal.id, FEW, None),
     )

@@ -16,6 +16,7 @@ from aiohttp import BodyPartReader, web
 from connectors.contract import Attachment
 from crm_core.errors import Missing
 from crm_core.timeline import TimelineItem
+from crm_core.timeline_rights import check_file
 from storage.blobs import Blobs
 from web.pages.conversation import item_of
 from web.pages.render import Reader, reader
@@ -110,6 +111,7 @@ async def letter(request: web.Request) -> web.Response:
 async def attachment(request: web.Request) -> web.StreamResponse:
     """`GET /leads/{id}/items/{item}/files/{blob}`: a file of a timeline item."""
     who, item = await _item(request)
+    await who.read(check_file, who.actor, item)
     file = next((each for each in item.attachments if each.id == request.match_info["blob"]), None)
     if file is None:
         raise Missing("Такого файла нет")

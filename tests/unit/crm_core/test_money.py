@@ -149,4 +149,6 @@ def test_money_that_is_none_is_refused(amount: str) -> None:
 def test_sums_are_shown_the_russian_way() -> None:
     assert show_money(Decimal("1250000.5")) == "1\u00a0250\u00a0000,50\u00a0₽"
     assert show_money(Decimal(12), "USD") == "12\u00a0$"
+    assert show_money(Decimal("0.995"), "EUR", always_kopecks=True) == "1,00\u00a0€"
+    assert show_money(Decimal(1_250_000), "BYN", always_kopecks=True) == "1\u00a0250\u00a0000,00\u00a0Br"
     assert (show_number(Decimal("2.500")), show_number(Decimal("100"))) == ("2,5", "100")

@@ -48,6 +48,7 @@ export function startDeals() {
   });
   for (const news of ["live:task", "deal:changed"]) document.body.addEventListener(news, () => openDeal() && cardChanged());
   document.body.addEventListener("live:timeline", ({ detail }) => detail.data.deal_id === openDeal() && openDeal() && cardChanged());
+  document.body.addEventListener("live:document", ({ detail }) => detail.data.deal_id === openDeal() && openDeal() && cardChanged());
   document.body.addEventListener("saved", saved);
   document.body.addEventListener("htmx:responseError", ({ detail }) => detail.xhr.status === 409 && openDeal() && trigger("deal:refresh"));
   document.addEventListener("submit", (event) => {

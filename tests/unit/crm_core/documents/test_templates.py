@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 
 from crm_core.documents import language
-from crm_core.documents.data import DealData, DocumentData, LineData, Party, context_of, titles
-from crm_core.documents.templates import TemplateProblem, check_template, fields_of, missing, render
+from crm_core.documents.context import context_of
+from crm_core.documents.data import DealData, DocumentData, LineData, Party, titles
+from crm_core.documents.templates import TemplateProblem, check_template, fields_of, fill
 from crm_core.presets import FOLDER
 from tests.api.papers import CUSTOMER, LATHE, data, docx, words_of
+from tools.build_document_templates import templates
 
 DAY = date(2026, 11, 22)
-FIRM = Party(**dict.fromkeys(Party.__struct_fields__, "Иванов Иван"))
+FIRM = Party(
+    **dict.fromkeys(Party.__struct_fields__, "Иванов Иван") | {"name": "ООО «Мы»", "full_name": "", "kind": ""}
+)
 BUNDLED = sorted((FOLDER / "equipment" / "documents").glob("*.docx"))
 ROWS = (
     ("№", "Имя"),
@@ -28,7 +32,11 @@ ROWS = (
 
 
 def filled(content: bytes, data: DocumentData) -> str:
-    return words_of(render(content, context_of(data, "КП-2026-0001", DAY)))
+    return words_of(fill(content, context_of(data, "КП-2026-0001", DAY)).content)
+
+
+def lacks(content: bytes, data: DocumentData) -> dict[str, str]:
+    return fill(content, context_of(data, "1", DAY)).lacks
 
 
 def said(template: str, data: DocumentData | None = None) -> str:
@@ -59,19 +67,46 @@ def test_fields_are_found_in_text_tables_headers_and_conditions() -> None:
     }
 
 
-def test_what_is_missing_is_named_in_russian_before_anything_is_made() -> None:
-    content = docx("{{ customer.inn }} {{ customer.name }} {{ deal.fields.color }}", rows=ROWS)
-    fields = fields_of(content)
+def test_what_is_missing_is_named_in_russian() -> None:
+    content = docx("{{ customer.inn }} {{ customer.name|upper }} {{ deal.fields.color }}", rows=ROWS)
     empty = DocumentData(customer=Party(name="  "), lines=(LineData(),))
-    assert missing(fields, context_of(empty, "1", DAY)) == {
-        "customer.inn": "Клиент: ИНН",
-        "customer.name": "Клиент: название",
-        "deal.fields.color": "Сделка: поле «color»",
-        "lines[].name": "Строки: наименование",
+    assert lacks(content, empty) == {
+        "customer.inn": "Заполните: Клиент: ИНН",
+        "customer.name": "Заполните: Клиент: название",
+        "deal.fields.color": "Заполните: Сделка: поле «color»",
+        "lines[].name": "Заполните: Строки: наименование",
     }
-    assert missing(fields, context_of(DocumentData(), "1", DAY))["lines"] == "Строки"
+    assert lacks(content, DocumentData())["lines"] == "Заполните: Строки"
     full = DocumentData(customer=CUSTOMER, deal=DealData(fields={"color": "синий"}), lines=(LATHE,))
-    assert missing(fields, context_of(full, "1", DAY)) == {}
+    assert lacks(content, full) == {}
+
+
+@pytest.mark.parametrize(
+    ("template", "named"),
+    [
+        ("{% if customer.kpp %}{{ customer.kpp }}{% endif %}", set()),
+        ("{% if customer.name %}{{ customer.kpp }}{% else %}{{ customer.inn }}{% endif %}", {"customer.kpp"}),
+        ("{{ deal.comment|default('—') }} {{ deal.city|default(customer.kpp) }}", {"deal.city"}),
+        ("{{ deal.city|default(customer.name) }}", set()),
+        ("{{ deal.city if customer.kpp else customer.name }}", set()),
+        ("{{ customer.name ~ customer.kpp }}", {"customer.kpp"}),
+        ("{% for line in lines %}{{ loop.index }}{{ line.article|default('—')|upper }}{% endfor %}", set()),
+        ("{% for line in lines if line.article %}{{ line.article }}{% endfor %}", set()),
+        ("{{ lines|length }}{{ deal.amount|money }}", {"deal.amount"}),
+    ],
+)
+def test_only_what_is_printed_for_this_customer_is_missing(template: str, named: set[str]) -> None:
+    assert lacks(docx(template), DocumentData(customer=CUSTOMER, lines=(LATHE,))).keys() == named
+
+
+def test_what_cannot_be_declined_for_certain_is_asked_about_and_stays_in_the_nominative() -> None:
+    content = docx('{{ customer.director|decline("gent") }}; {{ customer.director|by_gender("его", "её") }}')
+    foreign = DocumentData(customer=Party(director="Ли Вэй"))
+    found = lacks(content, foreign)
+    assert found.keys() == {"customer.director"}
+    assert "Клиент: ФИО руководителя: не ясно, как «Ли Вэй» ставится в родительный падеж" in found["customer.director"]
+    assert filled(content, foreign).startswith("Ли Вэй; ")
+    assert lacks(content, DocumentData(customer=CUSTOMER)) == {}
 
 
 def test_every_member_of_the_data_has_a_title() -> None:
@@ -161,7 +196,7 @@ def test_loops_within_loops_end_when_the_document_is_too_large(monkeypatch: pyte
     loops = "{% for a in lines %}" * 5 + "x" + "{% endfor %}" * 5
     many = DocumentData(lines=tuple(LineData(name=str(n), total=Decimal(1)) for n in range(100)))
     with pytest.raises(TemplateProblem, match="слишком большим"):
-        render(docx(loops), context_of(many, "1", DAY))
+        fill(docx(loops), context_of(many, "1", DAY))
 
 
 def repacked(change: dict[str, bytes]) -> bytes:
@@ -204,7 +239,7 @@ def test_a_file_that_is_no_harmless_word_file_is_refused(content: bytes, sentenc
 def test_the_finished_file_names_its_title_and_author() -> None:
     from docx import Document as Docx
 
-    made = Docx(BytesIO(render(docx("x"), {}, title="КП «А & Б»", author="Анна")))
+    made = Docx(BytesIO(fill(docx("x"), {}, title="КП «А & Б»", author="Анна").content))
     assert (made.core_properties.title, made.core_properties.author) == ("КП «А & Б»", "Анна")
 
 
@@ -217,9 +252,9 @@ def test_the_preset_has_its_four_templates() -> None:
 @pytest.mark.parametrize("path", BUNDLED, ids=[path.stem for path in BUNDLED])
 def test_a_template_of_the_preset_gives_a_whole_document(path: Path) -> None:
     content = path.read_bytes()
-    fields = check_template(content)
+    check_template(content)
     full = data(FIRM)
-    assert missing(fields, context_of(full, "1", DAY)) == {}
+    assert lacks(content, full) == {}
     text = filled(content, full)
     assert "___ " not in text.replace("_______________ /", "").replace("____________ /", "")
     for part in ("КП-2026-0001", "22 ноября 2026 г.", "Станок токарный", "950 000,00", "171 311,48", "22 %", "5 %"):
@@ -234,7 +269,44 @@ def test_a_template_of_the_preset_gives_a_whole_document(path: Path) -> None:
 
 @pytest.mark.parametrize("path", BUNDLED, ids=[path.stem for path in BUNDLED])
 def test_a_template_of_the_preset_says_what_it_lacks(path: Path) -> None:
-    lacks = missing(fields_of(path.read_bytes()), context_of(DocumentData(firm=FIRM), "1", DAY))
-    assert {"customer.name", "lines"} <= lacks.keys()
-    assert ("customer.director" in lacks) == path.stem.startswith("contract")
+    found = lacks(path.read_bytes(), DocumentData(firm=FIRM))
+    assert {"customer.name", "lines"} <= found.keys()
+    assert ("customer.director" in found) == path.stem.startswith("contract")
     assert filled(path.read_bytes(), DocumentData()).count("____________") > 3
+
+
+@pytest.mark.parametrize("path", BUNDLED, ids=[path.stem for path in BUNDLED])
+def test_the_files_of_the_preset_are_what_the_tool_builds(path: Path) -> None:
+    built = BytesIO()
+    templates()[path.stem].save(built)
+    ours, theirs = zipfile.ZipFile(built), zipfile.ZipFile(path)
+    names = [name for name in ours.namelist() if name.endswith(".xml") and not name.startswith("docProps/app")]
+    assert [name for name in names if ours.read(name) != theirs.read(name)] == [], "make templates"
+
+
+ANNA = Party(name="ИП Смирнова Анна Сергеевна", inn="771234567890", ogrn="304770000000012")
+VEGA = Party(
+    name="Компания «Вега»", director="Ким Виктор Анатольевич", director_position="Президент", basis="Устава"
+)  # fmt: skip
+BUYER = "в дальнейшем «Покупатель»"
+SIDES = (
+    (CUSTOMER, f"ООО «Ромашка & Ко», именуемое {BUYER}, в лице директора Черных Ольги Петровны, действующей на основа"),
+    (ANNA, f"Индивидуальный предприниматель Смирнова Анна Сергеевна, ОГРНИП {ANNA.ogrn}, именуемая {BUYER}, с другой"),
+    (Party(kind="person", name="Кузнецов Пётр Ильич"), f"Кузнецов Пётр Ильич, именуемый {BUYER}, с другой"),
+    (VEGA, f"Компания «Вега», именуемая {BUYER}, в лице президента Кима Виктора Анатольевича, действующего на основан"),
+)
+
+
+@pytest.mark.parametrize(("customer", "words"), SIDES, ids=[each.name for each, _ in SIDES])
+def test_a_contract_calls_its_side_by_its_kind(customer: Party, words: str) -> None:
+    contract = next(path for path in BUNDLED if path.stem == "contract-equipment").read_bytes()
+    assert words in filled(contract, data(FIRM, customer))
+
+
+def test_a_private_person_is_asked_for_no_requisites_of_a_company() -> None:
+    contract = next(path for path in BUNDLED if path.stem == "contract-equipment").read_bytes()
+    person = Party(kind="person", name="Кузнецов Пётр Ильич", address="г. Тула")
+    assert lacks(contract, data(FIRM, person)) == {}
+    assert {"customer.account", "customer.bank", "customer.inn"} <= lacks(
+        contract, data(FIRM, Party(name="ООО «А»"))
+    ).keys()

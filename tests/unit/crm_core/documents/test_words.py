@@ -16,11 +16,11 @@ from crm_core.documents.words import (
     date_text,
     date_words,
     integer_words,
-    money,
     money_words,
     number_text,
     plural,
 )
+from crm_core.money import CURRENCIES, SPOKEN
 
 
 @given(st.integers(-LIMIT + 1, LIMIT - 1))
@@ -61,6 +61,9 @@ def test_sums_in_words_are_those_of_num2words(amount: Decimal) -> None:
         ("22.22", "$", "двадцать два доллара США 22 цента"),
         ("5", "EUR", "пять евро 00 центов"),
         ("101.03", "¥", "сто один юань 03 фэня"),
+        ("2.01", "BYN", "два белорусских рубля 01 копейка"),
+        ("5.02", "Br", "пять белорусских рублей 02 копейки"),
+        ("1000.05", "KZT", "одна тысяча тенге 05 тиынов"),
     ],
 )
 def test_sums_in_words(amount: str, currency: str, words: str) -> None:
@@ -72,9 +75,12 @@ def test_an_unknown_currency_is_named_with_those_there_are() -> None:
         money_words(Decimal(1), "XXX")
 
 
+def test_every_currency_of_the_deals_can_be_said_in_words() -> None:
+    assert SPOKEN.keys() == CURRENCIES.keys()
+    assert all(money_words(Decimal(1), code) and money_words(Decimal(1), sign) for code, sign in CURRENCIES.items())
+
+
 def test_figures_are_grouped_by_spaces_that_do_not_break() -> None:
-    assert money(Decimal("1250000.5")) == "1\u00a0250\u00a0000,50\u00a0₽"
-    assert money(Decimal("0.995"), "EUR") == "1,00\u00a0€"
     assert number_text(Decimal("1E+3")) == "1\u00a0000"
     assert number_text(Decimal("2.500")) == "2,5"
 
