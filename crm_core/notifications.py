@@ -15,6 +15,7 @@ class Notification(Entity, frozen=True, kw_only=True):
     text: str
     lead_id: str | None = None
     task_id: str | None = None
+    deal_id: str | None = None
     key: str | None = None
     """What it is about, where the same news may come again."""
     read: bool = False
@@ -26,7 +27,7 @@ NOTIFICATIONS = Collection("notifications", Notification, [Index("user_id", "rea
 
 def notify(
     tx: Tx, user_id: str, kind: str, text: str, *, lead_id: str | None = None, task_id: str | None = None,
-    key: str | None = None, quiet: timedelta = timedelta(0),
+    deal_id: str | None = None, key: str | None = None, quiet: timedelta = timedelta(0),
 ) -> Notification:  # fmt: skip
     """Leave a note for one employee and show it on his open pages at once.
 
@@ -36,12 +37,11 @@ def notify(
     earlier = _last_of(tx, user_id, key, quiet) if key else None
     if earlier is not None:
         return earlier if earlier.read else tx.update(NOTIFICATIONS, earlier, text=text, lead_id=lead_id, at=tx.now)
-    note = tx.insert(
-        NOTIFICATIONS,
-        Notification(
-            id=tx.new_id(), user_id=user_id, kind=kind, text=text, lead_id=lead_id, task_id=task_id, key=key, at=tx.now
-        ),
-    )
+    note = Notification(
+        id=tx.new_id(), user_id=user_id, kind=kind, text=text, lead_id=lead_id, task_id=task_id, deal_id=deal_id,
+        key=key, at=tx.now,
+    )  # fmt: skip
+    tx.insert(NOTIFICATIONS, note)
     tell(tx, "notification", note.id, kind, lead_id=lead_id, to=(user_id,), data={"text": text})
     return note
 
