@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_core.actor import Actor
-from crm_core.errors import Forbidden
+from crm_core.errors import Conflict, Forbidden
 from crm_core.rights import Action, Grant, Scope
-from storage import AnyOf, Filter, In
+from storage import AnyOf, Entity, Filter, In
 
 _WHAT = {
     "lead": "с лидами",
@@ -65,6 +65,12 @@ def check(actor: Actor, entity: str, action: Action, facts: Facts | None = None)
     """Raises `Forbidden` with a sentence that names what was refused."""
     if not may(actor, entity, action, facts):
         raise Forbidden(f"Недостаточно прав: действие «{action}» {_WHAT.get(entity, f'с «{entity}»')}")
+
+
+def check_version(record: Entity, seen: int | None, changed: str) -> None:
+    """Whether the record is still as the actor saw it; None: he does not say. `Conflict`: «Лид уже изменён» …"""
+    if seen is not None and seen != record.version:
+        raise Conflict(f"{changed} кем-то другим. Обновите карточку")
 
 
 def visible(

@@ -155,5 +155,12 @@ class Company:
         except KeyError:
             raise Invalid({"pipeline": f"Направления «{key}» нет; есть {', '.join(self.pipelines)}"}) from None
 
+    @property
+    def default_pipeline(self) -> Pipeline:
+        """The first one, meant when nobody chose. `Invalid` when there is none."""
+        if not self.pipelines:
+            raise Invalid({"pipeline": "В настройках нет ни одного направления сделок: добавьте его в [pipelines]"})
+        return next(iter(self.pipelines.values()))
+
     def calendar(self, name: str | None = None) -> Calendar:
         return self.calendars[name or self.default_calendar]

@@ -9,10 +9,12 @@ from crm_core.actor import Actor
 from crm_core.changes import tell
 from crm_core.companies import COMPANIES, create_company
 from crm_core.company import Company
-from crm_core.deal_fields import BUILT_IN, amount
+from crm_core.deal_fields import BUILT_IN
+from crm_core.deal_values import MAX_TITLE
 from crm_core.deals import DEALS, Deal, create_deal
 from crm_core.errors import Conflict, Incomplete, Lack
 from crm_core.leads import LEADS, Lead, for_change, set_stage
+from crm_core.money import AmountError, parse_money
 from crm_core.people import PEOPLE, Person, find_person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
@@ -89,7 +91,7 @@ def _values(pipeline: Pipeline, company: Company, lead: Lead, actor: Actor) -> d
     deals only for himself."""
     for_owner = Facts(frozenset({lead.owner_id}), pipeline.first.key, True, pipeline.key)
     values: dict[str, Any] = {
-        "title": lead.title,
+        "title": lead.title[:MAX_TITLE],
         "person_id": lead.person_id,
         "lead_id": lead.id,
         "source": lead.source,
@@ -101,7 +103,7 @@ def _values(pipeline: Pipeline, company: Company, lead: Lead, actor: Actor) -> d
         if not value:
             continue
         if target == "amount":
-            values["amount"] = _amount(value)
+            values |= _amount(value)
         elif target in BUILT_IN:
             values[target] = value
         else:
@@ -109,12 +111,13 @@ def _values(pipeline: Pipeline, company: Company, lead: Lead, actor: Actor) -> d
     return values | ({"fields": fields} if fields else {})
 
 
-def _amount(text: str) -> Any:
+def _amount(text: str) -> dict[str, Any]:
     """A price that nobody can read stays on the lead; the deal's amount is asked for later."""
     try:
-        return amount(text)
-    except ValueError:
-        return None
+        money = parse_money(text)
+    except AmountError:
+        return {}
+    return {"amount": money.amount, "currency": money.currency}
 
 
 def _link(tx: Tx, actor: Actor, lead: Lead, deal: Deal) -> None:

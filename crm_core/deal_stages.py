@@ -1,25 +1,35 @@
-"""The way of a deal through its pipeline: gates, approvals, moves, and how long it stayed where."""
+"""The way of a deal through its pipeline: gates, moves, and how long it stayed where."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import msgspec
 
+from crm_core.access import Facts, check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.automation import Event, raise_event
 from crm_core.company import Company
 from crm_core.deal_fields import BUILT_IN
-from crm_core.deals import DEALS, Approval, Deal, announce, derived, for_change, get_deal, put
+from crm_core.deals import (
+    DEALS,
+    Deal,
+    announce,
+    count_won,
+    derived,
+    for_change,
+    get_deal,
+    pipeline_of,
+    stage_of,
+)
 from crm_core.documents.issued import DOCUMENTS, DocumentState
-from crm_core.errors import Conflict, Forbidden, Incomplete, Invalid, Lack
-from crm_core.pipelines import Demand, DemandKind, PipelineStage
+from crm_core.errors import Conflict, Incomplete, Lack
+from crm_core.pipelines import Demand, DemandKind, Pipeline, PipelineStage
+from crm_core.rights import Action
 from crm_core.tasks import TASKS, TaskState, of_record
 from crm_core.timeline import ItemKind, TimelineItem, add
-from crm_core.worth import note_unwon, note_won
 from storage import AllOf, Collection, Entity, Index, ReadTx, Tx
 
 
@@ -53,7 +63,7 @@ def _has_next_step(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
 
 
 def _has_approval(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
-    return any(approval.role == demand.key for approval in deal.approvals)
+    return any(each.role == demand.key and each.state == "approved" for each in deal.approvals)
 
 
 def _has_products(tx: ReadTx, deal: Deal, demand: Demand) -> bool:
@@ -102,10 +112,12 @@ def title_of(company: Company, demand: Demand) -> str:
             return demand.title or f"Нужно согласование: {company.roles.get(demand.key, demand.key)}"
 
 
-def lacks(tx: ReadTx, company: Company, deal: Deal, target: PipelineStage) -> list[Lack]:
-    """What is missing for a move to this stage, in the order of the way."""
+def lacks(tx: ReadTx, company: Company, deal: Deal, target: PipelineStage, way: Pipeline | None = None) -> list[Lack]:
+    """What is missing for a move to this stage, in the order of the way; `way` is another pipeline than its own, which
+    begins from its start."""
     found: dict[tuple[str, str], Lack] = {}
-    for stage in company.pipeline(deal.pipeline).gates(deal.stage, target):
+    gates = way.gates("", target) if way else pipeline_of(company, deal).gates(deal.stage, target)
+    for stage in gates:
         for demand in stage.demands:
             if not CHECKS[demand.kind](tx, deal, demand):
                 lack = Lack(kind=demand.kind, key=demand.key, stage=stage.key, title=title_of(company, demand))
@@ -113,22 +125,62 @@ def lacks(tx: ReadTx, company: Company, deal: Deal, target: PipelineStage) -> li
     return list(found.values())
 
 
-def move_deal(tx: Tx, actor: Actor, company: Company, deal_id: str, stage: str, version: int | None = None) -> Deal:
-    """Move to another stage of its pipeline. `Incomplete` names what the gates on the way demand."""
+def move_deal(
+    tx: Tx, actor: Actor, company: Company, deal_id: str, stage: str, version: int | None = None, *,
+    pipeline: str | None = None,
+) -> Deal:  # fmt: skip
+    """Move to another stage of its pipeline, or of another one in which the actor may make deals. `Incomplete` names
+    what the gates on the way demand."""
     deal = for_change(tx, actor, deal_id, version)
-    target = company.pipeline(deal.pipeline).stage(stage)
-    if deal.stage == stage:
+    way = company.pipeline(deal.pipeline if pipeline is None else pipeline)
+    target = way.stage(stage)
+    if (deal.pipeline, deal.stage) == (way.key, stage):
         return deal
-    if missing := lacks(tx, company, deal, target):
+    other = None if way.key == deal.pipeline else way
+    if other is not None:
+        owners = frozenset({deal.owner_id})
+        check(actor, "deal", Action.CREATE, Facts(owners, target.key, target.kind == "open", way.key))
+    if missing := lacks(tx, company, deal, target, other):
         raise Incomplete(f"Для стадии «{target.title}» не хватает", missing)
-    return set_stage(tx, actor, company, deal, target)
+    return set_stage(tx, actor, company, deal, target, way)
 
 
-def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: PipelineStage) -> Deal:
-    """The move itself; for callers that have checked rights and gates."""
-    pipeline = company.pipeline(deal.pipeline)
+def set_stage(
+    tx: Tx, actor: Actor, company: Company, deal: Deal, target: PipelineStage, way: Pipeline | None = None
+) -> Deal:
+    """The move itself; for callers that have checked rights and gates. `way` is the pipeline of the target, None the
+    deal's own."""
+    pipeline = way or pipeline_of(company, deal)
     is_open = target.kind == "open"
-    stay = Stay(
+    tx.insert(STAYS, _stay(tx, actor, company, deal, target))
+    changed = msgspec.structs.replace(
+        deal,
+        pipeline=pipeline.key,
+        stage=target.key,
+        stage_since=tx.now,
+        open=is_open,
+        closed_at=None if is_open else tx.now,
+        last_activity_at=tx.now,
+        updated_at=tx.now,
+    )
+    changed = tx.replace(DEALS, derived(company, changed))
+    former = stage_of(company, deal)
+    count_won(tx, deal if former.kind == "won" else None, changed if target.kind == "won" else None)
+    record(tx, actor, "deal", deal.id, "moved", _moved(deal, changed))
+    other = f" ({pipeline.title})" if pipeline.key != deal.pipeline else ""
+    item = TimelineItem(
+        id=tx.new_id("tl_"), kind=ItemKind.STAGE, at=tx.now, deal_id=deal.id, person_id=deal.person_id,
+        author_id=actor.id, author=actor.name, text=f"{former.title} → {target.title}{other}",
+        data={"from": deal.stage, "to": target.key},
+    )  # fmt: skip
+    add(tx, item, owners=(deal.owner_id,))
+    announce(tx, changed, "moved" if is_open else "closed", data={"former_stage": deal.stage})
+    raise_event(tx, actor, "deal", deal.id, Event.STAGE, stage=target.key)
+    return changed
+
+
+def _stay(tx: Tx, actor: Actor, company: Company, deal: Deal, target: PipelineStage) -> Stay:
+    return Stay(
         id=tx.new_id("stay_"),
         deal_id=deal.id,
         pipeline=deal.pipeline,
@@ -140,61 +192,27 @@ def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: Pipeli
         to=target.key,
         user_id=actor.id,
     )
-    tx.insert(STAYS, stay)
-    changed = msgspec.structs.replace(
-        deal,
-        stage=target.key,
-        stage_since=tx.now,
-        open=is_open,
-        closed_at=None if is_open else tx.now,
-        last_activity_at=tx.now,
-        updated_at=tx.now,
-    )
-    changed = tx.replace(DEALS, derived(changed, target.probability))
-    _count_won(tx, pipeline.stage(deal.stage), target, deal)
-    record(tx, actor, "deal", deal.id, "moved", {"stage": (deal.stage, target.key)})
-    text = f"{pipeline.title_of(deal.stage)} → {target.title}"
-    item = TimelineItem(
-        id=tx.new_id("tl_"), kind=ItemKind.STAGE, at=tx.now, deal_id=deal.id, person_id=deal.person_id,
-        author_id=actor.id, author=actor.name, text=text, data={"from": deal.stage, "to": target.key},
-    )  # fmt: skip
-    add(tx, item, owners=(deal.owner_id,))
-    announce(tx, changed, "moved" if is_open else "closed")
-    raise_event(tx, actor, "deal", deal.id, Event.STAGE, stage=target.key)
-    return changed
 
 
-def _count_won(tx: Tx, former: PipelineStage, target: PipelineStage, deal: Deal) -> None:
-    """A won deal makes the customer worth more; a reopened one takes that back."""
-    sold = deal.amount or Decimal(0)
-    if target.kind == "won":
-        note_won(tx, deal.person_id, deal.company_id, sold, tx.now)
-    elif former.kind == "won":
-        note_unwon(tx, deal.person_id, deal.company_id, sold, deal.closed_at or tx.now)
+def _moved(deal: Deal, changed: Deal) -> dict[str, tuple[str, str]]:
+    pairs = {name: (getattr(deal, name), getattr(changed, name)) for name in ("pipeline", "stage")}
+    return {name: pair for name, pair in pairs.items() if name == "stage" or pair[0] != pair[1]}
 
 
-def approve(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -> Deal:
-    """Say yes in the name of a role that one has; a second time changes nothing."""
+UNDO_WITHIN = timedelta(minutes=2)
+"""How long whoever closed a deal may take that back, though his rights may end with the deal, and without its gates."""
+
+
+def undo_closing(tx: Tx, actor: Actor, company: Company, deal_id: str) -> Deal:
+    """Undo one's own closing of a deal just now. `Conflict` later, or when somebody else closed it."""
     deal = get_deal(tx, actor, deal_id)
-    if role not in company.roles:
-        raise Invalid({"role": f"Роли «{role}» нет; есть {', '.join(company.roles)}"})
-    if role not in actor.roles:
-        raise Forbidden(f"Согласовать может {company.roles[role]}")
-    if not deal.open:
-        raise Conflict("Сделка уже закрыта")
-    if any(approval.role == role for approval in deal.approvals):
+    if deal.open:
         return deal
-    approval = Approval(role=role, user_id=actor.id, name=actor.name, at=tx.now)
-    return put(tx, actor, company, deal, {"approvals": (*deal.approvals, approval)})
-
-
-def withdraw(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -> Deal:
-    """Take an approval back; who holds the role may do that."""
-    deal = get_deal(tx, actor, deal_id)
-    if role not in actor.roles:
-        raise Forbidden(f"Отозвать согласование может {company.roles.get(role, role)}")
-    kept = tuple(approval for approval in deal.approvals if approval.role != role)
-    return deal if kept == deal.approvals else put(tx, actor, company, deal, {"approvals": kept})
+    last = tx.first(STAYS, {"deal_id": deal_id}, sort="-entered_at")
+    is_own = last is not None and actor.id is not None and last.user_id == actor.id and last.to == deal.stage
+    if last is None or not is_own or tx.now - last.left_at > UNDO_WITHIN or last.pipeline != deal.pipeline:
+        raise Conflict("Отменить уже нельзя: верните сделку в работу через стадию")
+    return set_stage(tx, actor, company, deal, company.pipeline(deal.pipeline).stage(last.stage))
 
 
 def stays(tx: ReadTx, actor: Actor, company: Company, deal_id: str) -> list[Stay]:
@@ -212,5 +230,5 @@ def stays(tx: ReadTx, actor: Actor, company: Company, deal_id: str) -> list[Stay
 def missing_for(tx: ReadTx, actor: Actor, company: Company, deal_id: str) -> Mapping[str, list[Lack]]:
     """For every other stage: what a move there would lack. For boards and cards that explain gates in place."""
     deal = get_deal(tx, actor, deal_id)
-    others = [stage for stage in company.pipeline(deal.pipeline).stages if stage.key != deal.stage]
+    others = [stage for stage in pipeline_of(company, deal).stages if stage.key != deal.stage]
     return {stage.key: lacks(tx, company, deal, stage) for stage in others}

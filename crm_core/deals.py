@@ -1,5 +1,5 @@
 """Deals: what they are, who may see them, and how they are made and changed. Moves between stages are in
-`deal_stages.py`.
+`deal_stages.py`, what may stand in a deal in `deal_values.py`.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ from typing import Any, Literal
 
 import msgspec
 
-from crm_core.access import Facts, check, visible
+from crm_core.access import Facts, check, check_version, may, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.automation import Event, raise_event
 from crm_core.changes import tell
-from crm_core.companies import find_company
+from crm_core.companies import CustomerCompany, find_company
 from crm_core.company import Company
-from crm_core.deal_fields import checked, to_kopecks
-from crm_core.errors import Conflict, Invalid, Missing
+from crm_core.deal_values import checked_values
+from crm_core.errors import Invalid, Missing
 from crm_core.leads import Source
 from crm_core.lines import Line, totals
-from crm_core.people import find_person
+from crm_core.money import RUB, share
+from crm_core.people import Person, find_person
+from crm_core.pipelines import Pipeline, PipelineStage
 from crm_core.rights import Action
-from crm_core.users import USERS
-from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Sum, Tx
-from storage import Count as Number
+from crm_core.trade import HUNDRED
+from crm_core.worth import note_unwon, note_won
+from storage import AllOf, AnyOf, Collection, Entity, Filter, Index, ReadTx, Tx
 
 Role = Literal["decision_maker", "payer", "purchaser", "blocker", "other"]
 Level = Literal["low", "medium", "high"]
@@ -58,12 +60,17 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody said yes in the name of a role."""
+    """What a role says of the deal: it was asked, it said yes, or it said no and why. One for each role."""
 
     role: str
     user_id: str | None
+    """Who asked, approved or refused."""
     name: str
     at: datetime
+    state: Literal["asked", "approved", "refused"] = "approved"
+    text: str = ""
+    """What was asked, or why it was refused."""
+    asked_by: str | None = None
 
 
 class Deal(Entity, frozen=True, kw_only=True):
@@ -84,7 +91,7 @@ class Deal(Entity, frozen=True, kw_only=True):
     owner_id: str | None = None
     source: Source | None = None
     amount: Decimal | None = None
-    currency: str = "RUB"
+    currency: str = RUB
     probability: int | None = None
     """Per cent, by the seller's judgement; None: that of the stage."""
     weighted: Decimal | None = None
@@ -118,20 +125,21 @@ DEALS = Collection(
         Index("person_id", "created_at"),
         Index("company_id", "created_at"),
         Index("lead_id"),
+        Index("origin_id", sparse=True),
         Index("number"),
         Index("created_at"),
         Index("updated_at"),
         Index("next_step_at", where={"open": True}),
         Index("last_activity_at", where={"open": True}),
-        Index("pipeline", "stage", "amount", "weighted"),
+        Index("pipeline", "stage", "currency", "amount", "weighted"),
     ],
 )
 
 PLAIN = frozenset({"title", "comment", "amount", "currency", "expected_close", "probability", "next_step", "parties",
                    "risks"})  # fmt: skip
-YEARS = range(1971, 2199)
-"""What working time can be counted for, with a year to spare on both sides."""
 EDITABLE = PLAIN | {"person_id", "company_id", "owner_id", "fields", "lines"}
+LINKS = frozenset({"lead_id", "origin_id", "source"})
+"""Said once, when the deal is made."""
 
 
 def facts(deal: Deal) -> Facts:
@@ -160,29 +168,74 @@ def list_deals(
     return [] if scope is None else tx.find(DEALS, AllOf((where, scope)), sort=sort, limit=limit, after=after)
 
 
+def customer_of(tx: ReadTx, actor: Actor, deal: Deal) -> Person | None:
+    """The person on the other side; None when there is nobody, and for whoever may not read contacts."""
+    return find_person(tx, deal.person_id) if may(actor, "contact", Action.READ) else None
+
+
+def company_of(tx: ReadTx, actor: Actor, deal: Deal) -> CustomerCompany | None:
+    """The same for the company."""
+    return find_company(tx, deal.company_id) if may(actor, "company", Action.READ) else None
+
+
+def parties_of(actor: Actor, deal: Deal) -> tuple[Party, ...]:
+    """Who has a say on the other side; whoever may not read contacts sees roles without names."""
+    if may(actor, "contact", Action.READ):
+        return deal.parties
+    return tuple(msgspec.structs.replace(party, person_id=None, name="") for party in deal.parties)
+
+
+def history_of(deal: Deal) -> Filter:
+    """Items of the timeline of a deal: its own and those of the lead that it was made of. Who may read which is told by
+    `timeline_rights`."""
+    own: Filter = {"deal_id": deal.id}
+    return AnyOf((own, {"lead_id": deal.lead_id})) if deal.lead_id else own
+
+
+def pipeline_of(company: Company, deal: Deal) -> Pipeline:
+    """The deal's pipeline; one that is gone from the configuration is called by its key and has no stages."""
+    return company.pipelines.get(deal.pipeline) or Pipeline(deal.pipeline, deal.pipeline, ())
+
+
+def stage_of(company: Company, deal: Deal) -> PipelineStage:
+    """The deal's stage; one that is gone from the configuration is called by its key."""
+    gone = PipelineStage(deal.stage, deal.stage, "open" if deal.open else "lost", "gray")
+    return next((stage for stage in pipeline_of(company, deal).stages if stage.key == deal.stage), gone)
+
+
+def likelihood(company: Company, deal: Deal) -> int:
+    """Per cent: by the seller's judgement while the deal is open, else that of the stage."""
+    return stage_of(company, deal).probability if deal.probability is None or not deal.open else deal.probability
+
+
 def for_change(tx: ReadTx, actor: Actor, deal_id: str, version: int | None = None) -> Deal:
     """The deal, checked for change rights and for the version that the actor saw."""
     deal = get_deal(tx, actor, deal_id)
     check(actor, "deal", Action.UPDATE, facts(deal))
-    if version is not None and version != deal.version:
-        raise Conflict("Сделка уже изменена кем-то другим. Обновите карточку")
+    check_version(deal, version, "Сделка уже изменена")
     return deal
 
 
-def announce(tx: Tx, deal: Deal, event: str, *, former: tuple[str | None, ...] = ()) -> None:
+def announce(
+    tx: Tx, deal: Deal, event: str, *, former: tuple[str | None, ...] = (), data: Mapping[str, Any] | None = None
+) -> None:
     """News about a deal for the open pages; `former`: who owned it until now."""
     shown = {"number": deal.number, "title": deal.title, "pipeline": deal.pipeline, "stage": deal.stage}
-    tell(tx, "deal", deal.id, event, owners=(deal.owner_id, *former), data=shown | {"owner_id": deal.owner_id})
+    shown |= {"owner_id": deal.owner_id, **(data or {})}
+    tell(tx, "deal", deal.id, event, owners=(deal.owner_id, *former), data=shown)
 
 
 def create_deal(tx: Tx, actor: Actor, company: Company, pipeline: str, values: Mapping[str, Any]) -> Deal:
-    """A new deal in the first stage; its owner is the actor unless another is named. `Invalid` by field."""
+    """A new deal in the first stage; its owner is the actor unless another is named. With `origin_id` it follows from
+    that deal and takes over its customer. `Invalid` by field."""
     way = company.pipeline(pipeline)
-    values = _checked(tx, company, {"owner_id": actor.id, **values})
     stage = way.first
+    values = {"owner_id": actor.id, **_taken_over(tx, actor, values.get("origin_id")), **values}
+    links = {key: values.pop(key) for key in LINKS & values.keys()}
+    _refuse_unknown(values)
+    values = checked_values(tx, company, values, currency=RUB)
     check(actor, "deal", Action.CREATE, Facts(frozenset({values["owner_id"]}), stage.key, True, pipeline))
     number = tx.next_number("deal")
-    links = {key: values.pop(key) for key in ("lead_id", "origin_id", "source") if key in values}
     deal = Deal(
         id=tx.new_id("deal_"),
         number=number,
@@ -196,7 +249,7 @@ def create_deal(tx: Tx, actor: Actor, company: Company, pipeline: str, values: M
         **links,
         **({"title": f"Сделка № {number}"} | {key: value for key, value in values.items() if value is not None}),
     )
-    deal = tx.insert(DEALS, derived(deal, stage.probability))
+    deal = tx.insert(DEALS, derived(company, deal))
     record(tx, actor, "deal", deal.id, "created", {"pipeline": (None, pipeline), "title": (None, deal.title)})
     announce(tx, deal, "created")
     raise_event(tx, actor, "deal", deal.id, Event.CREATED)
@@ -204,14 +257,29 @@ def create_deal(tx: Tx, actor: Actor, company: Company, pipeline: str, values: M
     return deal
 
 
+def _taken_over(tx: ReadTx, actor: Actor, origin_id: str | None) -> dict[str, Any]:
+    """What a deal takes from the one that it follows from. `Invalid` when there is no such deal."""
+    if not origin_id:
+        return {}
+    try:
+        origin = get_deal(tx, actor, origin_id)
+    except Missing as error:
+        raise Invalid({"origin_id": str(error)}) from error
+    return {name: getattr(origin, name) for name in ("title", "person_id", "company_id", "source")}
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    if unknown := set(names) - EDITABLE:
+        raise Invalid(dict.fromkeys(sorted(unknown), "Такого поля нет или его меняют другой командой"))
+
+
 def edit_deal(
     tx: Tx, actor: Actor, company: Company, deal_id: str, changes: Mapping[str, Any], version: int | None = None
 ) -> Deal:
     """Change the card. `Invalid` names what cannot be changed or has a wrong value."""
     deal = for_change(tx, actor, deal_id, version)
-    if unknown := set(changes) - EDITABLE:
-        raise Invalid(dict.fromkeys(sorted(unknown), "Такого поля нет или его меняют другой командой"))
-    values = _checked(tx, company, changes)
+    _refuse_unknown(changes)
+    values = checked_values(tx, company, changes, currency=deal.currency, lines=deal.lines)
     if "fields" in values:
         merged = {**deal.fields, **values["fields"]}
         values["fields"] = {key: value for key, value in merged.items() if value}
@@ -222,15 +290,34 @@ def edit_deal(
 
 
 def put(tx: Tx, actor: Actor, company: Company, deal: Deal, values: Mapping[str, Any]) -> Deal:
-    """Store changed values, with audit and news; for callers that have checked rights and values."""
-    stage = company.pipeline(deal.pipeline).stage(deal.stage)
-    changed = derived(msgspec.structs.replace(deal, **values, updated_at=tx.now), stage.probability)
-    changed = tx.replace(DEALS, changed)
+    """Store changed values, with audit and news; for callers that have checked rights and values. What a person does is
+    activity; a robot's work is not."""
+    touched = {"updated_at": tx.now} | ({} if actor.is_system else {"last_activity_at": tx.now})
+    changed = tx.replace(DEALS, derived(company, msgspec.structs.replace(deal, **values, **touched)))
+    if stage_of(company, deal).kind == "won":
+        count_won(tx, deal, changed)
     pairs = {key: (getattr(deal, key), getattr(changed, key)) for key in {*values, "amount"}}
     record(tx, actor, "deal", deal.id, "updated", {key: pair for key, pair in pairs.items() if pair[0] != pair[1]})
     announce(tx, changed, "updated", former=(deal.owner_id,))
     raise_event(tx, actor, "deal", deal.id, Event.FIELD, fields=_changed(deal, changed, values))
     return changed
+
+
+def count_won(tx: Tx, before: Deal | None, after: Deal | None) -> None:
+    """Keep the worth of customers: what the deal counted for while it was won is taken back, and what it counts for now
+    is added; None: it was not, or is not, won."""
+    if before is not None and after is not None and sold(before) == sold(after):
+        return
+    if before is not None:
+        note_unwon(tx, *sold(before), before.closed_at or tx.now)
+    if after is not None:
+        note_won(tx, *sold(after), after.closed_at or tx.now)
+
+
+def sold(deal: Deal) -> tuple[str | None, str | None, Decimal]:
+    """To whom, and for how many roubles: what was paid in another currency counts as a purchase without a sum."""
+    amount = deal.amount if deal.currency == RUB else None
+    return deal.person_id, deal.company_id, amount or Decimal(0)
 
 
 def _changed(before: Deal, after: Deal, names: Iterable[str]) -> set[str]:
@@ -240,78 +327,12 @@ def _changed(before: Deal, after: Deal, names: Iterable[str]) -> set[str]:
     return own | {key for key in keys if before.fields.get(key) != after.fields.get(key)}
 
 
-def derived(deal: Deal, stage_probability: int) -> Deal:
+def derived(company: Company, deal: Deal) -> Deal:
     """The deal with what follows from its other values: the weighted amount, the moment of the next step."""
     if deal.lines:
         summed = totals(deal.lines)
         deal = msgspec.structs.replace(deal, amount=summed.total, currency=summed.currency)
-    likely = stage_probability if deal.probability is None or not deal.open else deal.probability
-    weighted = None if deal.amount is None else to_kopecks(deal.amount * likely / 100)
+    likely = Decimal(likelihood(company, deal))
+    weighted = None if deal.amount is None else share(deal.amount, likely, HUNDRED)
     at = deal.next_step.at if deal.next_step else None
     return msgspec.structs.replace(deal, weighted=weighted, next_step_at=at)
-
-
-def _checked(tx: ReadTx, company: Company, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Values in their final form. `Invalid` names every wrong one."""
-    values, wrong = dict(changes), {}
-    if "title" in values and not str(values["title"] or "").strip():
-        wrong["title"] = "Название не может быть пустым"
-    if values.get("owner_id"):
-        owner = tx.get(USERS, values["owner_id"])
-        if owner is None or not owner.active:
-            wrong["owner_id"] = "Такого сотрудника нет, или он отключён"
-    if values.get("company_id") and find_company(tx, values["company_id"]) is None:
-        wrong["company_id"] = "Такой компании нет"
-    people = {party.person_id for party in values.get("parties") or ()} | {values.get("person_id")}
-    for person_id in filter(None, people):
-        if find_person(tx, person_id) is None:
-            wrong["person_id" if person_id == values.get("person_id") else "parties"] = "Такого контакта нет"
-    if values.get("next_step") and not values["next_step"].text.strip():
-        wrong["next_step"] = "Назовите следующий шаг"
-    step = values.get("next_step")
-    for name, day in (("next_step", step and step.at), ("expected_close", values.get("expected_close"))):
-        if day and day.year not in YEARS:
-            wrong[name] = f"Год — от {YEARS[0]} до {YEARS[-1]}"
-    try:
-        if "fields" in values:
-            values["fields"] = checked(company.deal_fields, values["fields"])
-    except Invalid as error:
-        wrong |= error.fields
-    if wrong:
-        raise Invalid(wrong)
-    return values
-
-
-class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stage of a pipeline holds, for the board and the forecast."""
-
-    stage: str
-    title: str
-    kind: str
-    number: int
-    amount: Decimal
-    weighted: Decimal
-
-
-def forecast(tx: ReadTx, actor: Actor, company: Company, pipeline: str, where: Filter | None = None) -> list[Column]:
-    """Number and sums per stage of the deals that the actor may see, stages in their order."""
-    way, scope = company.pipeline(pipeline), deal_scope(actor)
-    rows: dict[str, tuple[Any, ...]] = {}
-    if scope is not None:
-        filters = AllOf(({"pipeline": pipeline}, where or {}, scope))
-        measures = (Number(), Sum("amount"), Sum("weighted"))
-        rows = {row[0]: row for row in tx.aggregate(DEALS, by=["stage"], measures=measures, where=filters)}
-    columns = []
-    for stage in way.stages:
-        _, number, amount, weighted = rows.get(stage.key, (stage.key, 0, None, None))
-        columns.append(
-            Column(
-                stage=stage.key,
-                title=stage.title,
-                kind=stage.kind,
-                number=number,
-                amount=to_kopecks(amount or Decimal(0)),
-                weighted=to_kopecks(weighted or Decimal(0)),
-            )
-        )
-    return columns

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from crm_core import callbacks, timers
-from crm_core.access import Facts, check, visible
+from crm_core.access import Facts, check, check_version, visible
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.automation import Event, raise_event
@@ -150,8 +150,7 @@ def for_change(tx: ReadTx, actor: Actor, lead_id: str, version: int | None = Non
     """The lead, checked for change rights and for the version that the actor saw."""
     lead = get_lead(tx, actor, lead_id)
     check(actor, "lead", Action.UPDATE, facts(lead))
-    if version is not None and version != lead.version:
-        raise Conflict("Лид уже изменён кем-то другим. Обновите карточку")
+    check_version(lead, version, "Лид уже изменён")
     return lead
 
 

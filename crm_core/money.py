@@ -134,6 +134,13 @@ def show_money(amount: Decimal, currency: str = RUB, *, always_kopecks: bool = F
     return f"{text}{NBSP}{CURRENCIES.get(currency, currency)}"
 
 
+def typed_money(amount: Decimal, currency: str = RUB) -> str:
+    """As somebody would type it: `1 250 000,50`, other currencies than the rouble with their code; `parse_money` reads
+    it back."""
+    text = f"{to_kopecks(amount):,.2f}".removesuffix(".00").replace(",", " ").replace(".", ",")
+    return text if currency == RUB else f"{text} {currency}"
+
+
 def show_number(value: Decimal) -> str:
     """A quantity or a percent without idle zeros: `2,5`."""
     text = f"{value:f}"

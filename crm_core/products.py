@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from crm_core.access import check
@@ -21,7 +20,6 @@ from crm_core.changes import tell
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.external import check_names, link, linked
-from crm_core.lines import Discount, Line, checked_line
 from crm_core.money import AmountError, Money, check_money
 from crm_core.prices import write_price
 from crm_core.rights import Action
@@ -212,42 +210,6 @@ def upsert_product(
         link(tx, "product", origin, external_id, product.id)
         product = tx.update(PRODUCTS, product, external_ids={**product.external_ids, origin: external_id})
     return product if is_active else archive_product(tx, actor, product.id)
-
-
-def line_of_product(
-    tx: ReadTx,
-    actor: Actor,
-    company: Company,
-    product_id: str,
-    *,
-    line_id: str,
-    quantity: Decimal = Decimal(1),
-    price_type: str | None = None,
-    price: Money | None = None,
-    discount: Discount | None = None,
-) -> Line:
-    """A line with name, unit, VAT and price as they are now; another `price` may be given. `Invalid` when the product
-    is in the archive or has no price of this type."""
-    product, kind = get_product(tx, actor, product_id), company.trade.price_type(price_type)
-    price = price or product.prices.get(kind.key)
-    if not product.active:
-        raise Invalid({"product_id": f"Товар «{product.name}» в архиве"})
-    if price is None:
-        raise Invalid({"price": f"У товара «{product.name}» нет цены «{kind.title}»: укажите цену"})
-    day = local_day(tx.now, company.timezone)
-    line = Line(
-        id=line_id,
-        product_id=product.id,
-        name=product.name,
-        unit=product.unit,
-        quantity=quantity,
-        price=price.amount,
-        currency=price.currency,
-        discount=discount,
-        vat=company.trade.vat.chosen(product.vat, day).key,
-        vat_included=kind.vat_included,
-    )
-    return checked_line(company.trade, line, day)
 
 
 def _key(text: str | None) -> str:

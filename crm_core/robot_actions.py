@@ -10,10 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from decimal import Decimal
 from typing import Any
 
-from crm_core import deal_fields
 from crm_core.actor import Actor
 from crm_core.automation import Automation, Event, active, schedule_run
 from crm_core.company import Company
@@ -179,20 +177,11 @@ def set_field(doing: Doing) -> str:
     """`field`, `value`."""
     field, value = doing.params.get("field", ""), doing.text("value")
     changes: dict[str, Any] = {field: value} if field in PLAIN[doing.entity] else {"fields": {field: value}}
-    if field == "amount":
-        changes = {"amount": _amount(value)}
     if isinstance(doing.record, Deal):
         edit_deal(doing.tx, doing.actor, doing.company, doing.record.id, changes)
     else:
         edit_lead(doing.tx, doing.actor, doing.record.id, changes)
     return f"поле «{field}» = «{value}»"
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        return deal_fields.amount(text)
-    except ValueError as error:
-        raise Invalid({"amount": str(error)}) from None
 
 
 def move(doing: Doing) -> str:

@@ -35,7 +35,8 @@ from crm_core.automation import Outcome, active, robot
 from crm_core.company import Company
 from crm_core.deal_documents import data_of
 from crm_core.documents.data import DocumentData
-from crm_core.documents.issued import DOCUMENTS, Document, Links
+from crm_core.documents.issued import DOCUMENTS, Document
+from crm_core.documents.links import Links
 from crm_core.errors import CoreError
 from crm_core.robot_jobs import JobKind, RobotJob, claim_jobs, end_job, next_job, postpone_job
 from crm_core.robot_moments import plan_changed

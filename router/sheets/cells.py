@@ -13,9 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from crm_core.company import Company, FieldRule
-from crm_core.deal_fields import amount
 from crm_core.errors import Invalid
-from crm_core.money import CURRENCIES, RUB, AmountError, Money, parse_money
+from crm_core.money import CURRENCIES, RUB, AmountError, Money, parse_amount, parse_money
 from crm_core.sheets.kinds import Field, Parse, Unreadable
 from crm_core.users import USERS, User
 from storage import ReadTx
@@ -125,7 +124,7 @@ def day_text(text: str, company: Company) -> str:
 
 def _sum_text(text: str, company: Company) -> str:
     try:
-        return str(amount(text))
+        return str(parse_amount(text))
     except ValueError as error:
         raise Unreadable(str(error)) from None
 

@@ -12,7 +12,7 @@ from crm_core.audit import record as audit
 from crm_core.companies import COMPANIES
 from crm_core.company import Company
 from crm_core.deal_stages import STAYS
-from crm_core.deals import DEALS, Deal, announce
+from crm_core.deals import DEALS, Deal, announce, sold
 from crm_core.documents.issued import DOCUMENTS
 from crm_core.people import PEOPLE
 from crm_core.sheets.kinds import RecordRef
@@ -54,8 +54,7 @@ def remove_deal(tx: Tx, actor: Actor, company: Company, deal: Deal, record: Reco
     if not same or deal.lines or deal.next_step or deal.parties or deal.risks or deal.approvals or _used(tx, deal):
         return TOUCHED
     if company.pipeline(deal.pipeline).stage(deal.stage).kind == "won":
-        moment = deal.closed_at or tx.now
-        note_unwon(tx, deal.person_id, deal.company_id, deal.amount or Decimal(0), moment)
+        note_unwon(tx, *sold(deal), deal.closed_at or tx.now)
     tx.delete(DEALS, deal)
     audit(tx, actor, "deal", deal.id, "deleted", {"number": (deal.number, None), "title": (deal.title, None)})
     announce(tx, deal, "deleted")

@@ -8,7 +8,6 @@ customer is known by his code, phone, email or name, his company by code, ИНН
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from crm_core.audit import record as audit
 from crm_core.companies import find_company
 from crm_core.company import Company
 from crm_core.deal_stages import lacks, move_deal, set_stage
-from crm_core.deals import DEALS, Deal, announce, deal_scope, derived, edit_deal, for_change
+from crm_core.deals import DEALS, Deal, announce, deal_scope, derived, edit_deal, for_change, sold
 from crm_core.errors import Incomplete, Invalid
 from crm_core.people import find_person
 from crm_core.pipelines import Pipeline, PipelineStage
@@ -138,7 +137,7 @@ class Deals:
         owner_id = employee(tx, values["owner_id"]).id if "owner_id" in values else actor.id
         check(actor, "deal", Action.CREATE, Facts(frozenset({owner_id}), stage.key, stage.kind == "open", way.key))
         customer = make_customer(tx, actor, customer_of(tx, actor, values), values)
-        deal = derived(self._deal(tx, actor, values, way, stage), stage.probability)
+        deal = derived(company, self._deal(tx, actor, values, way, stage))
         deal = msgspec.structs.replace(
             deal, owner_id=owner_id, person_id=customer.person_id, company_id=customer.company_id
         )
@@ -147,7 +146,7 @@ class Deals:
         audit(tx, actor, "deal", deal.id, "created", {key: (None, value) for key, value in told.items()})
         announce(tx, deal, "created")
         if stage.kind == "won":
-            note_won(tx, deal.person_id, deal.company_id, deal.amount or Decimal(0), deal.closed_at or tx.now)
+            note_won(tx, *sold(deal), deal.closed_at or tx.now)
         made = {"person_id": deal.person_id, "company_id": deal.company_id, "made": list(customer.made)}
         return RecordRef(deal.id, True, {}, state_of(deal) | made)
 

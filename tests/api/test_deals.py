@@ -111,7 +111,8 @@ async def test_a_lost_deal_is_closed_and_reopened(admin: Caller) -> None:
     ("values", "field"),
     [
         ({"amount": "много"}, "amount"), ({"amount": "1.234"}, "amount"), ({"amount": "-5"}, "amount"),
-        ({"amount": "1e500"}, "amount"), ({"fields": {"delivery_date": "завтра"}}, "fields.delivery_date"),
+        ({"amount": "1e500"}, "amount"), ({"amount": "1,250"}, "amount"), ({"currency": "ABC"}, "currency"),
+        ({"origin_id": "nothing"}, "origin_id"), ({"fields": {"delivery_date": "завтра"}}, "fields.delivery_date"),
         ({"fields": {"no_such": "x"}}, "fields.no_such"), ({"person_id": "nobody"}, "person_id"),
         ({"owner_id": "nobody"}, "owner_id"), ({"probability": 101}, "probability"), ({"title": ""}, "title"),
         ({"parties": [{"role": "payer", "person_id": "nobody"}]}, "parties"),
@@ -152,6 +153,11 @@ async def test_sums_of_a_pipeline_follow_its_deals(admin: Caller) -> None:
     service = next(way for way in await admin.items("/api/v1/pipelines") if way["key"] == "service")
     first = service["stages"][0]
     assert (first["number"], first["amount"], first["weighted"]) == (2, "300.30", "30.03")
+    await a_deal(admin, pipeline="service", amount="7.00", currency="EUR")
+    service = next(way for way in await admin.items("/api/v1/pipelines") if way["key"] == "service")
+    first = service["stages"][0]
+    assert (first["number"], first["amount"]) == (3, "300.30")
+    assert [(each["currency"], each["amount"]) for each in first["sums"]] == [("RUB", "300.30"), ("EUR", "7.00")]
 
 
 async def test_only_who_holds_the_role_approves_in_its_name(bench: Bench, admin: Caller) -> None:
@@ -164,6 +170,32 @@ async def test_only_who_holds_the_role_approves_in_its_name(bench: Bench, admin:
     assert len((await head.post(at, {"role": "head_equipment"})).json["approvals"]) == 1
     taken_back = await head.post(f"/api/v1/deals/{deal['id']}/withdraw", {"role": "head_equipment"})
     assert taken_back.json["approvals"] == []
+
+
+async def test_an_approval_is_asked_for_and_refused_with_the_reason(bench: Bench, admin: Caller) -> None:
+    deal = await a_deal(admin)
+    at = f"/api/v1/deals/{deal['id']}"
+    asked = await admin.post(at + "/ask", {"role": "head_equipment", "text": "Скидка 10 %"})
+    assert [(each["state"], each["text"]) for each in asked.json["approvals"]] == [("asked", "Скидка 10 %")]
+    head = await bench.token("head_equipment")
+    assert set((await head.post(at + "/refuse", {"role": "head_equipment"})).json["fields"]) == {"text"}
+    refused = await head.post(at + "/refuse", {"role": "head_equipment", "text": "Много"})
+    assert [(each["state"], each["text"]) for each in refused.json["approvals"]] == [("refused", "Много")]
+
+
+async def test_a_note_of_a_deal_stands_on_its_timeline(admin: Caller) -> None:
+    deal = await a_deal(admin)
+    assert (await admin.post(f"/api/v1/deals/{deal['id']}/notes", {"text": "Ждёт бюджета"})).status == 201
+    notes = [item["text"] for item in await admin.items(f"/api/v1/deals/{deal['id']}/timeline?kind=note")]
+    assert notes == ["Ждёт бюджета"]
+
+
+async def test_deals_are_found_by_words_and_by_what_they_followed_from(admin: Caller) -> None:
+    first, other = await a_deal(admin, title="Пресс листовой"), await a_deal(admin, title="Станок")
+    follower = await a_deal(admin, pipeline="service", origin_id=first["id"], title="Обслуживание")
+    assert [each["id"] for each in await admin.items("/api/v1/deals?q=пресс")] == [first["id"]]
+    assert [each["id"] for each in await admin.items(f"/api/v1/deals?origin_id={first['id']}")] == [follower["id"]]
+    assert other["id"] not in {each["id"] for each in await admin.items("/api/v1/deals?q=пресс")}
 
 
 async def test_a_seller_changes_only_his_own_deals_and_only_in_his_pipeline(bench: Bench, admin: Caller) -> None:

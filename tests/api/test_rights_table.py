@@ -154,6 +154,26 @@ async def test_search_finds_exactly_what_the_reader_may_see(world: World) -> Non
     settle(wrong, len(world.readers), len(ROLES))
 
 
+async def test_deals_name_the_people_of_the_customer_only_to_readers_of_contacts(world: World) -> None:
+    wrong: list[str] = []
+    asked, id = 0, world.linked["deal"]
+    for role, reader in world.readers.items():
+        sees = granted(reader, "read", Case("contact"))
+        caller = world.callers[role]
+        card = await caller.get(f"/api/v1/deals/{id}")
+        found = [card.json] if card.status == 200 else []
+        for path, name in (
+            ("/deals?limit=200&person_id=" + world.linked["contact"], "items"),
+            ("/search?q=Пётр", "deals"),
+        ):
+            answer = await caller.get("/api/v1" + path)
+            rows = answer.json[name] if answer.status == 200 else []
+            found += [each for each in rows if each["id"] == id]
+        asked += len(found)
+        wrong += [f"{role}: {each['person']}" for each in found if (each["person"] is not None) != sees]
+    settle(wrong, asked, 20)
+
+
 async def test_exports_and_imports_are_for_whom_the_table_says(world: World) -> None:
     wrong: list[str] = []
     for role, reader in world.readers.items():

@@ -45,7 +45,12 @@ async def test_the_four_tasks_of_the_preset_reach_their_departments(bench: Bench
     buyer = await bench.hire("buyer", "procurement")
     engineer = await bench.hire("engineer", "service_admin")
     head = await bench.hire("head", "head_service")
-    fields = {"requirements": "ЧПУ, 5 осей", "delivery_date": "2026-12-20", "prepaid_at": "2026-11-20"}
+    fields = {
+        "requirements": "ЧПУ, 5 осей",
+        "delivery_date": "2026-12-20",
+        "prepaid_at": "2026-11-20",
+        "postpaid_at": "2026-12-22",
+    }
     deal = await a_deal(admin, pipeline="equipment", title="Станок", amount="100", fields=fields)
     await admin.post(f"/api/v1/deals/{deal['id']}/documents", {"template": "offer-equipment", "leave_blanks": True})
     for count, stage in enumerate(("purchase_check", "delivery", "commissioning"), 1):

@@ -100,7 +100,7 @@ async def test_deal_is_made_on_the_board_gets_a_next_step_and_is_lost(office: Of
     await page.get_by_label("Название").fill("Пресс для цеха")
     await page.get_by_label("Сумма").fill("много")
     await page.get_by_role("button", name="Создать").click()
-    await expect(page.locator("#dialog [role=alert]")).to_contain_text("Нужна сумма")
+    await expect(page.locator("#dialog [role=alert]")).to_contain_text("напишите сумму цифрами")
     await page.get_by_label("Сумма").fill("100 000")
     await page.get_by_role("button", name="Создать").click()
     await page.get_by_role("button", name="Назначить").click()

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from crm_core import automation_commands as commands
-from crm_core.actor import Actor
+from crm_core.actor import SYSTEM, Actor
 from crm_core.automation import RUNS, Automation, Condition, Event, RobotRun, Step, Trigger
 from crm_core.company import Company
 from crm_core.deals import DEALS
@@ -157,7 +157,7 @@ def record_shown(tx: ReadTx, company: Company, entity: str, record_id: str) -> O
     """A deal or a lead as this API shows it, for calls to other systems; None when it is gone."""
     if entity == "deal":
         deal = tx.get(DEALS, record_id)
-        return show_deal(tx, company, deal) if deal else None
+        return show_deal(tx, SYSTEM, company, deal) if deal else None
     lead = tx.get(LEADS, record_id)
     return show_lead(tx, lead) if lead else None
 

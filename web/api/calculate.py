@@ -1,34 +1,31 @@
 """`/calculate/lines`: what lines come to, while somebody types them; and what they can be made of.
 
-`read_lines` is how every call that takes lines reads them: numbers may be written as people type them, a line of a
-product takes from it what it leaves out.
+Numbers may be written as people type them, a line of a product takes from it what it leaves out:
+`crm_core.line_reading` reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.errors import Invalid
-from crm_core.lines import MAX_LINES, Discount, checked_lines, line_sum, totals
+from crm_core.line_reading import LineText, read_lines
+from crm_core.lines import MAX_LINES, line_sum, totals
 from crm_core.lines import Line as LineRecord
-from crm_core.money import CURRENCIES, RUB, AmountError, Money, parse_money, parse_percent, parse_quantity
-from crm_core.products import PRODUCTS, Product
+from crm_core.money import CURRENCIES
 from crm_core.rights import Action
 from crm_core.trade import local_day
 from storage import ReadTx
 from web.api.call import Call, In, Out, Route
 from web.api.input import Id, Line
 
-T = TypeVar("T")
 Typed = Annotated[str, Meta(max_length=60)]
 
 
@@ -110,7 +107,7 @@ async def lines(call: Call[None, ToCalculate]) -> Calculated:
 
 
 def _lines(tx: ReadTx, actor: Actor, company: Company, body: ToCalculate) -> Calculated:
-    return show_lines(read_lines(tx, actor, company, body.lines, body.price_type))
+    return show_lines(read_lines(tx, actor, company, as_typed(body.lines), body.price_type))
 
 
 def show_lines(lines: Sequence[LineRecord]) -> Calculated:
@@ -135,92 +132,9 @@ def _show_line(line: LineRecord) -> LineOut:
     )
 
 
-def read_lines(
-    tx: ReadTx,
-    actor: Actor,
-    company: Company,
-    given: Sequence[LineIn],
-    price_type: str | None = None,
-    was: Sequence[LineRecord] = (),
-) -> tuple[LineRecord, ...]:
-    """Lines fit to be kept; `was` are those that the record holds now. `Invalid` names `lines[2].price`;
-    `Forbidden` for who may not read products."""
-    check(actor, "product", Action.READ)
-    kind, day = company.trade.price_type(price_type), local_day(tx.now, company.timezone)
-    desk = _Reading(tx, company, kind.key, kind.vat_included, day, {})
-    found = [desk.line(number, each) for number, each in enumerate(given)]
-    if desk.wrong:
-        raise Invalid(desk.wrong)
-    return checked_lines(company.trade, [line for line in found if line], day, was=was)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One body being read; everything wrong is gathered."""
-
-    tx: ReadTx
-    company: Company
-    price_type: str
-    vat_included: bool
-    day: date
-    wrong: dict[str, str]
-
-    def line(self, number: int, given: LineIn) -> LineRecord | None:
-        place = f"lines[{number}]"
-        product = self._product(place, given)
-        usual = self._usual(product)
-        quantity = self._tried(f"{place}.quantity", parse_quantity, given.quantity)
-        price = self._price(place, given, product)
-        discount = self._discount(f"{place}.discount", given.discount)
-        if quantity is None or price is None:
-            return None
-        return LineRecord(
-            id=given.id or str(number + 1),
-            product_id=product.id if product else None,
-            name=given.name or usual.get("name") or f"Строка {number + 1}",
-            unit=given.unit or usual.get("unit") or self.company.trade.units[0].code,
-            quantity=quantity,
-            price=price.amount,
-            currency=price.currency,
-            discount=discount,
-            vat=given.vat or usual.get("vat") or self.company.trade.vat.chosen(None, self.day).key,
-            vat_included=self.vat_included if given.vat_included is None else given.vat_included,
-        )
-
-    def _usual(self, product: Product | None) -> Mapping[str, Any]:
-        return {"name": product.name, "unit": product.unit, "vat": product.vat} if product else {}
-
-    def _product(self, place: str, given: LineIn) -> Product | None:
-        product = self.tx.get(PRODUCTS, given.product_id) if given.product_id else None
-        if given.product_id and product is None:
-            self.wrong[f"{place}.product_id"] = "Такого товара нет"
-        return product
-
-    def _price(self, place: str, given: LineIn, product: Product | None) -> Money | None:
-        if given.price is not None:
-            typed, currency = given.price, given.currency or RUB
-            return self._tried(f"{place}.price", lambda text: parse_money(text, currency), typed)
-        known = product.prices.get(self.price_type) if product else None
-        if known is None:
-            self.wrong[f"{place}.price"] = "Укажите цену"
-        return known
-
-    def _discount(self, place: str, given: DiscountIn | None) -> Discount | None:
-        if given is None:
-            return None
-        if given.kind == "percent":
-            value = self._tried(place, parse_percent, given.value)
-        else:
-            money = self._tried(place, parse_money, given.value)
-            value = money.amount if money else None
-        return Discount(given.kind, value) if value is not None else None
-
-    def _tried(self, field: str, parse: Callable[[str], T], text: str) -> T | None:
-        try:
-            return parse(text)
-        except AmountError as error:
-            self.wrong[field] = str(error)
-            return None
+def as_typed(given: Sequence[LineIn]) -> list[LineText]:
+    """What the core reads."""
+    return [msgspec.convert(each, LineText, from_attributes=True) for each in given]
 
 
 class RateOut(Out, frozen=True, kw_only=True):

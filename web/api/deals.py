@@ -1,4 +1,4 @@
-"""`/deals`: lists, the card, moves through gates, approvals, forecast; and the conversion of leads."""
+"""`/deals`: lists, the card, moves through gates, forecast; and the conversion of leads."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from crm_core import deal_fields, deal_stages
+from crm_core import deal_stages
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.conversion import convert_lead
+from crm_core.deal_forecast import StageSum, forecast
 from crm_core.deals import (
     DEALS,
     Approval,
@@ -22,15 +23,19 @@ from crm_core.deals import (
     Party,
     Risk,
     create_deal,
+    customer_of,
     edit_deal,
-    forecast,
     get_deal,
+    history_of,
+    likelihood,
     list_deals,
+    parties_of,
 )
-from crm_core.errors import Invalid, Lack
-from crm_core.people import PEOPLE
+from crm_core.errors import Lack
 from crm_core.rights import Action
-from storage import AllOf, AnyOf, Filter, Gte, Lt, ReadTx, Tx
+from crm_core.search import matching
+from crm_core.searchable import KINDS
+from storage import AllOf, Filter, Gte, Lt, ReadTx, Tx
 from storage import In as OneOf
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
@@ -71,18 +76,18 @@ class DealOut(Out, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-COMPUTED = frozenset({"person", "source", "probability"})
+COMPUTED = frozenset({"person", "parties", "source", "probability"})
 
 
-def show_deal(tx: ReadTx, company: Company, deal: Deal) -> DealOut:
-    person = tx.get(PEOPLE, deal.person_id) if deal.person_id else None
-    way = company.pipelines.get(deal.pipeline)
-    likely = next((stage.probability for stage in way.stages if stage.key == deal.stage), 0) if way else 0
+def show_deal(tx: ReadTx, actor: Actor, company: Company, deal: Deal) -> DealOut:
+    """As this reader may see it: without the people of the other side for whoever may not read contacts."""
+    person = customer_of(tx, actor, deal)
     return DealOut(
         **{name: getattr(deal, name) for name in DealOut.__struct_fields__ if name not in COMPUTED},
         person=show_person(person) if person else None,
+        parties=parties_of(actor, deal),
         source=show_source(deal.source) if deal.source else None,
-        probability=likely if deal.probability is None or not deal.open else deal.probability,
+        probability=likelihood(company, deal),
     )
 
 
@@ -96,11 +101,15 @@ class DealQuery(ListQuery, frozen=True, kw_only=True):
     person_id: Id | None = None
     company_id: Id | None = None
     lead_id: Id | None = None
+    origin_id: Id | None = None
+    """Deals that followed from this one."""
+    q: Line | None = None
+    """Words of the deal and its customer, number or phone, as `/search` finds them."""
     created_from: Moment | None = None
     created_to: Moment | None = None
 
 
-_EQUAL = ("pipeline", "open", "owner_id", "person_id", "company_id", "lead_id")
+_EQUAL = ("pipeline", "open", "owner_id", "person_id", "company_id", "lead_id", "origin_id")
 
 
 async def list_(call: Call[DealQuery, None]) -> Page[DealOut]:
@@ -109,16 +118,21 @@ async def list_(call: Call[DealQuery, None]) -> Page[DealOut]:
 
 def _list(tx: ReadTx, actor: Actor, company: Company, query: DealQuery) -> Page[DealOut]:
     check(actor, "deal", Action.READ)
-    rows = list_deals(tx, actor, filter_of(query), sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, DEALS, rows, query.limit, query.sort, lambda deal: show_deal(tx, company, deal))
+    rows = list_deals(
+        tx, actor, filter_of(tx, actor, query), sort=query.sort, limit=query.limit + 1, after=query.cursor
+    )
+    return page_of(tx, DEALS, rows, query.limit, query.sort, lambda deal: show_deal(tx, actor, company, deal))
 
 
-def filter_of(query: DealQuery) -> Filter:
+def filter_of(tx: ReadTx, actor: Actor, query: DealQuery) -> Filter:
     """What the parameters mean to the store."""
     filters: list[Filter] = [{name: value for name in _EQUAL if (value := getattr(query, name)) is not None}]
     if query.stage is not None:
         filters.append({"stage": OneOf([stage.strip() for stage in query.stage.split(",")])})
-    return AllOf((*filters, *created_between(query.created_from, query.created_to)))
+    filters += created_between(query.created_from, query.created_to)
+    if query.q is not None:
+        filters.append(matching(tx, KINDS, actor, "deal", query.q))
+    return AllOf(tuple(filters))
 
 
 def created_between(start: datetime | None, end: datetime | None) -> list[Filter]:
@@ -160,7 +174,7 @@ class DealPatch(In, frozen=True, kw_only=True):
     company_id: Id | UnsetType | None = UNSET
     owner_id: Id | UnsetType | None = UNSET
     amount: Sum | UnsetType | None = UNSET
-    """A decimal number as text."""
+    """A decimal number as text. While the deal has products it is their total and cannot be changed."""
     currency: Currency | UnsetType = UNSET
     probability: Percent | UnsetType | None = UNSET
     expected_close: date | UnsetType | None = UNSET
@@ -181,11 +195,6 @@ class NewDeal(DealPatch, frozen=True, kw_only=True):
 def _values(body: DealPatch) -> dict[str, Any]:
     """What the core takes: its own types instead of those of the body."""
     values = body.given()
-    if values.get("amount") is not None:
-        try:
-            values["amount"] = deal_fields.amount(values["amount"])
-        except ValueError as error:
-            raise Invalid({"amount": str(error)}) from None
     for name, type_ in (("next_step", NextStep | None), ("parties", tuple[Party, ...]), ("risks", tuple[Risk, ...])):
         if name in values:
             values[name] = msgspec.convert(msgspec.to_builtins(values[name]), type_)
@@ -198,16 +207,12 @@ async def create(call: Call[None, NewDeal]) -> DealOut:
 
 def _create(tx: Tx, actor: Actor, company: Company, body: NewDeal) -> DealOut:
     values = _values(body)
-    pipeline = values.pop("pipeline", None) or next(iter(company.pipelines))
-    if origin_id := values.get("origin_id"):
-        origin = get_deal(tx, actor, origin_id)
-        customer = {"person_id": origin.person_id, "company_id": origin.company_id, "title": origin.title}
-        values = {"source": origin.source, **customer, **values}
-    return show_deal(tx, company, create_deal(tx, actor, company, pipeline, values))
+    pipeline = values.pop("pipeline", None) or company.default_pipeline.key
+    return show_deal(tx, actor, company, create_deal(tx, actor, company, pipeline, values))
 
 
 async def read(call: Call[None, None]) -> DealOut:
-    return await call.read(lambda tx, actor: show_deal(tx, call.company, get_deal(tx, actor, call.id)))
+    return await call.read(lambda tx, actor: show_deal(tx, actor, call.company, get_deal(tx, actor, call.id)))
 
 
 async def patch(call: Call[None, DealPatch]) -> DealOut:
@@ -218,40 +223,23 @@ async def patch(call: Call[None, DealPatch]) -> DealOut:
 def _patch(
     tx: Tx, actor: Actor, company: Company, deal_id: str, values: dict[str, Any], version: int | None
 ) -> DealOut:
-    return show_deal(tx, company, edit_deal(tx, actor, company, deal_id, values, version))
+    return show_deal(tx, actor, company, edit_deal(tx, actor, company, deal_id, values, version))
 
 
 class DealMove(In, frozen=True, kw_only=True):
     stage: Id
+    pipeline: Id | None = None
+    """Another one than the deal's own: all gates of its way up to the stage must be met."""
 
 
 async def move(call: Call[None, DealMove]) -> DealOut:
     """A move that a gate refuses is answered `422` with `missing`: kind, key, stage and title of each thing."""
-    return await call.write(_move, call.company, call.id, call.body.stage, call.if_match)
+    return await call.write(_move, call.company, call.id, call.body, call.if_match)
 
 
-def _move(tx: Tx, actor: Actor, company: Company, deal_id: str, stage: str, version: int | None) -> DealOut:
-    return show_deal(tx, company, deal_stages.move_deal(tx, actor, company, deal_id, stage, version))
-
-
-class RoleIn(In, frozen=True, kw_only=True):
-    role: Id
-
-
-async def approve(call: Call[None, RoleIn]) -> DealOut:
-    return await call.write(_approve, call.company, call.id, call.body.role)
-
-
-def _approve(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -> DealOut:
-    return show_deal(tx, company, deal_stages.approve(tx, actor, company, deal_id, role))
-
-
-async def withdraw(call: Call[None, RoleIn]) -> DealOut:
-    return await call.write(_withdraw, call.company, call.id, call.body.role)
-
-
-def _withdraw(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -> DealOut:
-    return show_deal(tx, company, deal_stages.withdraw(tx, actor, company, deal_id, role))
+def _move(tx: Tx, actor: Actor, company: Company, deal_id: str, body: DealMove, version: int | None) -> DealOut:
+    deal = deal_stages.move_deal(tx, actor, company, deal_id, body.stage, version, pipeline=body.pipeline)
+    return show_deal(tx, actor, company, deal)
 
 
 async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
@@ -260,9 +248,7 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 
 
 def _timeline(tx: ReadTx, actor: Actor, deal_id: str, query: TimelineQuery) -> Page[TimelineOut]:
-    deal = get_deal(tx, actor, deal_id)
-    own: Filter = {"deal_id": deal_id}
-    rows = timeline_rows(tx, AnyOf((own, {"lead_id": deal.lead_id})) if deal.lead_id else own, query)
+    rows = timeline_rows(tx, history_of(get_deal(tx, actor, deal_id)), query)
     return timeline_page(tx, actor, rows, query)
 
 
@@ -313,7 +299,10 @@ class StageOut(Out, frozen=True, kw_only=True):
     number: int
     """Of the deals that the caller may see."""
     amount: Decimal
+    """Of those in roubles."""
     weighted: Decimal
+    sums: tuple[StageSum, ...]
+    """Each currency by itself, roubles first."""
 
 
 class PipelineOut(Out, frozen=True, kw_only=True):
@@ -338,8 +327,8 @@ def _pipelines(tx: ReadTx, actor: Actor, company: Company) -> Pipelines:
         stages = [
             StageOut(
                 key=stage.key, title=stage.title, kind=stage.kind, color=stage.color, probability=stage.probability,
-                number=columns[stage.key].number, amount=columns[stage.key].amount,
-                weighted=columns[stage.key].weighted,
+                number=columns[stage.key].number, amount=columns[stage.key].roubles.amount,
+                weighted=columns[stage.key].roubles.weighted, sums=columns[stage.key].sums,
             )
             for stage in way.stages
         ]  # fmt: skip
@@ -365,9 +354,9 @@ async def convert(call: Call[None, Convert]) -> Converted:
 
 
 def _convert(tx: Tx, actor: Actor, company: Company, lead_id: str, body: Convert, version: int | None) -> Converted:
-    pipeline = body.pipeline or next(iter(company.pipelines))
+    pipeline = body.pipeline or company.default_pipeline.key
     lead, deal = convert_lead(tx, actor, company, lead_id, pipeline, customer=body.company, version=version)
-    return Converted(lead=show_lead(tx, lead), deal=show_deal(tx, company, deal))
+    return Converted(lead=show_lead(tx, lead), deal=show_deal(tx, actor, company, deal))
 
 
 ROUTES = (
@@ -378,8 +367,6 @@ ROUTES = (
     Route("GET", "/deals/{id}", read, "Карточка сделки", "deal.read"),
     Route("PATCH", "/deals/{id}", patch, "Изменить карточку", "deal.update"),
     Route("POST", "/deals/{id}/move", move, "Перевести на другую стадию", "deal.update"),
-    Route("POST", "/deals/{id}/approve", approve, "Согласовать от имени своей роли", "deal.read"),
-    Route("POST", "/deals/{id}/withdraw", withdraw, "Отозвать согласование", "deal.read"),
     Route("GET", "/deals/{id}/gates", gates, "Чего не хватает для каждой стадии", "deal.read"),
     Route("GET", "/deals/{id}/stays", stays, "Сколько времени сделка была на каждой стадии", "deal.read"),
     Route("GET", "/deals/{id}/timeline", timeline, "Лента сделки", "deal.read"),

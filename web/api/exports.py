@@ -110,7 +110,7 @@ async def export_companies(call: Call[CompanyExport, None]) -> web.StreamRespons
 async def export_deals(call: Call[DealExport, None]) -> web.StreamResponse:
     """The same columns as an import takes."""
     query = deals.DealQuery(**_given(call))
-    return await _export(call, "deals", lambda tx, actor: deals.filter_of(query))
+    return await _export(call, "deals", lambda tx, actor: deals.filter_of(tx, actor, query))
 
 
 async def export_products(call: Call[ProductExport, None]) -> web.StreamResponse:

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from crm_core.dates import YEARS
 from web.api.call import In
 from web.problems import Problem, invalid
 
@@ -31,7 +32,6 @@ MAX_WRONG = 50
 ANY_KEY = "[...]"
 """How msgspec calls the place of a value under a free key."""
 MAX_KEY = 100
-YEARS = range(1971, 2200)
 
 Limit = Annotated[int, Meta(ge=1, le=200)]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, с часовым поясом")]

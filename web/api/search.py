@@ -43,7 +43,7 @@ def _search(tx: ReadTx, actor: Actor, company: Company, query: SearchQuery) -> S
         leads=[show_lead(tx, lead) for lead in question.records(LEAD, actor, limit)],
         contacts=[show_contact(person) for person in question.records(CONTACT, actor, limit)],
         companies=[show_company(customer) for customer in question.records(COMPANY, actor, limit)],
-        deals=[show_deal(tx, company, deal) for deal in question.records(DEAL, actor, limit)],
+        deals=[show_deal(tx, actor, company, deal) for deal in question.records(DEAL, actor, limit)],
         tasks=[show_task(task, actor) for task in question.records(TASK, actor, limit)],
         products=[show_product(company, product) for product in question.records(PRODUCT, actor, limit)],
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -19,26 +18,26 @@ from crm_core.automation import RobotRun
 from crm_core.automation_commands import runs_of_record
 from crm_core.company import Company
 from crm_core.deal_stages import lacks, move_deal
-from crm_core.deals import Deal, NextStep, edit_deal, facts, for_change, get_deal
+from crm_core.deals import Deal, NextStep, edit_deal, facts, for_change, get_deal, history_of, pipeline_of, stage_of
 from crm_core.errors import Conflict, Incomplete, Invalid, Lack
 from crm_core.leads import LEADS, Lead
 from crm_core.leads import facts as lead_facts
+from crm_core.money import typed_money
 from crm_core.people import Person
 from crm_core.pipelines import Pipeline, PipelineStage
 from crm_core.rights import Action
-from crm_core.tasks import TASK_LINKS, TASKS, Task
-from crm_core.tasks import facts as task_facts
+from crm_core.tasks import Task, list_tasks, of_record
 from crm_core.timeline import TIMELINE, TimelineItem
 from crm_core.timeline_rights import is_readable
 from crm_core.users import User
 from distribution.desk import Desk
-from storage import AnyOf, Filter, ReadTx, Tx
-from web.api.input import YEARS
+from storage import AllOf, ReadTx, Tx
 from web.pages.actions import done, form_of, toast
 from web.pages.conversation import staff
 from web.pages.deal_documents import Paper, may_make, papers_of
-from web.pages.deals import day_of, money_of, people_of
+from web.pages.deals import people_of
 from web.pages.render import Reader, page, part, reader, wants_part
+from web.pages.typed import day_of, moment_of
 
 SHOWN = 100
 """The newest records of the timeline."""
@@ -81,7 +80,7 @@ class DealCard:
 def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = "") -> DealCard:
     """`Missing` or `Forbidden` as the core says."""
     deal = get_deal(tx, actor, deal_id)
-    way = desk.company.pipeline(deal.pipeline)
+    way = pipeline_of(desk.company, deal)
     target = next(
         (each for each in way.stages if each.key == want and want != deal.stage and each.kind != "lost"), None
     )
@@ -90,7 +89,7 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
     return DealCard(
         deal=deal,
         pipeline=way,
-        stage=stage_of(way, deal),
+        stage=stage_of(desk.company, deal),
         want=target,
         missing=lacks(tx, desk.company, deal, target) if target else [],
         may_change=may(actor, "deal", Action.UPDATE, facts(deal)),
@@ -108,18 +107,11 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
     )
 
 
-def stage_of(way: Pipeline, deal: Deal) -> PipelineStage:
-    """The stage; one that is gone from the configuration is shown by its key."""
-    gone = PipelineStage(deal.stage, deal.stage, "open" if deal.open else "lost", "gray")
-    return next((stage for stage in way.stages if stage.key == deal.stage), gone)
-
-
 def values_of(company: Company, deal: Deal) -> dict[str, str]:
     """The fields as the page shows them for editing."""
-    amount = "" if deal.amount is None else f"{deal.amount:,.2f}".removesuffix(".00").replace(",", " ")
     return {
         "title": deal.title,
-        "amount": amount.replace(".", ","),
+        "amount": "" if deal.amount is None else typed_money(deal.amount, deal.currency),
         "expected_close": deal.expected_close.isoformat() if deal.expected_close else "",
         "owner_id": deal.owner_id or "",
         "comment": deal.comment,
@@ -128,18 +120,15 @@ def values_of(company: Company, deal: Deal) -> dict[str, str]:
 
 def _items(tx: ReadTx, actor: Actor, deal: Deal) -> list[TimelineItem]:
     """The newest records of the deal and of the lead that it was made of, oldest first."""
-    own: Filter = {"deal_id": deal.id}
-    where = AnyOf((own, {"lead_id": deal.lead_id})) if deal.lead_id else own
-    found = tx.find(TIMELINE, where, sort="-at", limit=SHOWN)
+    found = tx.find(TIMELINE, history_of(deal), sort="-at", limit=SHOWN)
     return [item for item in reversed(found) if is_readable(tx, actor, item)]
 
 
 def _tasks(tx: ReadTx, actor: Actor, deal: Deal) -> list[Task]:
     """Open ones first, of those that the reader may see."""
-    links = tx.find(TASK_LINKS, {"entity": "deal", "record_id": deal.id}, limit=SHOWN)
-    tasks = [task for link in links if (task := tx.get(TASKS, link.task_id)) is not None]
-    visible = [task for task in tasks if may(actor, "task", Action.READ, task_facts(task))]
-    return sorted(visible, key=lambda task: (not task.open, task.number))
+    own = of_record(tx, "deal", deal.id)
+    still, done = (list_tasks(tx, actor, AllOf((own, {"open": state})), limit=FEW) for state in (True, False))
+    return [*still, *reversed(done)]
 
 
 async def deal_page(request: web.Request) -> web.Response:
@@ -177,10 +166,8 @@ def edit_field(tx: Tx, actor: Actor, company: Company, deal_id: str, name: str, 
 
 def _change(name: str, value: str) -> dict[str, Any]:
     match name:
-        case "title" | "comment":
+        case "title" | "comment" | "amount":
             return {name: value}
-        case "amount":
-            return {name: money_of(value, name) if value else None}
         case "expected_close":
             return {name: day_of(value, name) if value else None}
         case "owner_id":
@@ -229,12 +216,9 @@ def _step(who: Reader, form: Mapping[str, str]) -> NextStep:
     if not text:
         wrong["text"] = "Назовите следующий шаг"
     try:
-        at = datetime.fromisoformat(form.get("at", ""))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is not None or at.year not in YEARS:
-        wrong["at"] = "Нужны дата и время: 24.11.2026 15:00"
-    if wrong or at is None:
+        at = moment_of(who, form.get("at", ""), "at")
+    except Invalid as error:
+        raise Invalid(wrong | error.fields) from None
+    if wrong:
         raise Invalid(wrong)
-    moment = at.replace(tzinfo=who.look.zone).astimezone(UTC)
-    return NextStep(text=text[:1000], at=moment, commitment=form.get("commitment", "").strip()[:1000])
+    return NextStep(text=text, at=at, commitment=form.get("commitment", "").strip())

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from aiohttp import web
 
 from crm_core.access import check, may
 from crm_core.actor import Actor
-from crm_core.deal_fields import amount
-from crm_core.deals import DEALS, Column, Deal, create_deal, forecast, list_deals
-from crm_core.errors import Invalid, Missing
+from crm_core.deal_forecast import Column, forecast
+from crm_core.deals import DEALS, Deal, create_deal, customer_of, list_deals
+from crm_core.errors import Invalid
 from crm_core.people import Person, find_person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
@@ -22,6 +21,7 @@ from storage import ReadTx
 from web.pages.actions import form_of
 from web.pages.pipelines import creatable
 from web.pages.render import Reader, page, part, reader, wants_part
+from web.pages.typed import day_of
 
 PAGE = 50
 """Cards of a column before «ещё»."""
@@ -54,10 +54,7 @@ class Board:
 
 def people_of(tx: ReadTx, actor: Actor, deals: list[Deal]) -> dict[str, Person]:
     """Customers of these deals by id, for whoever may see contacts."""
-    if not may(actor, "contact", Action.READ):
-        return {}
-    ids = {deal.person_id for deal in deals}
-    return {each: found for each in ids if each and (found := find_person(tx, each)) is not None}
+    return {deal.person_id: found for deal in deals if deal.person_id and (found := customer_of(tx, actor, deal))}
 
 
 def stack(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str, column: Column, after: str | None = None) -> Stack:
@@ -90,9 +87,7 @@ async def deals_page(request: web.Request) -> web.Response:
     """`GET /deals`, `?pipeline=`."""
     who = await reader(request)
     company = who.services.desk.company
-    if not company.pipelines:
-        raise Missing("В настройках нет ни одного направления сделок")
-    chosen = request.query.get("pipeline") or next(iter(company.pipelines))
+    chosen = request.query.get("pipeline") or company.default_pipeline.key
     found = await who.read(board, who.actor, who.services.desk, chosen)
     context = {"board": found, "can_create": bool(creatable(who.actor, company))}
     if wants_part(request):
@@ -139,24 +134,8 @@ async def add(request: web.Request) -> web.Response:
 
 def _values(form: Mapping[str, str]) -> dict[str, Any]:
     """What the form says, without what was left empty."""
-    values: dict[str, Any] = {key: text for key in ("title", "person_id") if (text := form.get(key, "").strip())}
-    for key, read in (("amount", money_of), ("expected_close", day_of)):
-        if text := form.get(key, "").strip():
-            values[key] = read(text, key)
+    names = ("title", "person_id", "amount")
+    values: dict[str, Any] = {key: text for key in names if (text := form.get(key, "").strip())}
+    if text := form.get("expected_close", "").strip():
+        values["expected_close"] = day_of(text, "expected_close")
     return values
-
-
-def money_of(text: str, name: str) -> Any:
-    """A sum as people type it. `Invalid` with the mend."""
-    try:
-        return amount(text)
-    except ValueError as error:
-        raise Invalid({name: str(error)}) from None
-
-
-def day_of(text: str, name: str) -> date:
-    """What a field for a date holds. `Invalid` for anything else."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid({name: "Нужна дата: 24.11.2026"}) from None

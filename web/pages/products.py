@@ -12,7 +12,7 @@ from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.categories import Category, create_category, list_categories, path_to
 from crm_core.errors import Invalid
-from crm_core.money import RUB, AmountError, Money, parse_money
+from crm_core.money import AmountError, Money, parse_money, typed_money
 from crm_core.prices import ProductPrice, price_history
 from crm_core.products import (
     Product,
@@ -142,13 +142,7 @@ def _written(product: Product) -> dict[str, str]:
         "description": product.description,
         "fields": "\n".join(f"{key}: {value}" for key, value in product.fields.items()),
         "version": str(product.version),
-    } | {f"price.{key}": _plain(price) for key, price in product.prices.items()}
-
-
-def _plain(price: Money) -> str:
-    """As somebody would type it."""
-    text = f"{price.amount:,.2f}".removesuffix(".00").replace(",", " ").replace(".", ",")
-    return text if price.currency == RUB else f"{text} {price.currency}"
+    } | {f"price.{key}": typed_money(price.amount, price.currency) for key, price in product.prices.items()}
 
 
 async def _form(

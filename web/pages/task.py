@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -16,7 +15,7 @@ from connectors.contract import Attachment
 from crm_core.access import may
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.errors import Forbidden, Invalid, Missing
+from crm_core.errors import Forbidden, Missing
 from crm_core.leads import Lead, get_lead
 from crm_core.people import PEOPLE, Person
 from crm_core.rights import Action
@@ -38,10 +37,10 @@ from crm_core.timeline import TIMELINE, File, TimelineItem
 from crm_core.users import User
 from distribution.desk import Desk
 from storage import ReadTx
-from web.api.input import YEARS
 from web.pages.actions import done, form_of, toast
 from web.pages.i18n import mark
 from web.pages.render import Reader, page, part, reader, wants_part
+from web.pages.typed import moment_of
 from web.pages.uploads import read_form
 
 COMMENTS = 200
@@ -145,22 +144,10 @@ async def add_task(request: web.Request) -> web.Response:
     task = await who.write(
         create_task, who.actor, title=form.get("title", ""), description=form.get("description", ""),
         responsible_id=form.get("responsible_id") or None, group=form.get("group") or None,
-        deadline=_moment(who, form.get("deadline", "")), company=_company(who),
+        deadline=moment_of(who, text, "deadline") if (text := form.get("deadline", "").strip()) else None,
+        company=_company(who),
     )  # fmt: skip
     return web.Response(status=204, headers={"HX-Redirect": f"/tasks/{task.id}"})
-
-
-def _moment(who: Reader, text: str) -> datetime | None:
-    """What a `datetime-local` field holds. `Invalid` for anything else."""
-    if not text:
-        return None
-    try:
-        local = datetime.fromisoformat(text)
-    except ValueError:
-        local = None
-    if local is None or local.tzinfo is not None or local.year not in YEARS:
-        raise Invalid({"deadline": "Нужны дата и время: 24.11.2026 15:00"})
-    return local.replace(tzinfo=who.look.zone).astimezone(UTC)
 
 
 async def take_step(request: web.Request) -> web.Response:

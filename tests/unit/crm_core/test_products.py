@@ -24,7 +24,6 @@ from crm_core.categories import (
 )
 from crm_core.company import Company
 from crm_core.errors import Conflict, Forbidden, Invalid, Missing
-from crm_core.lines import Discount, totals
 from crm_core.money import Money
 from crm_core.prices import price_at, price_history
 from crm_core.products import (
@@ -34,7 +33,6 @@ from crm_core.products import (
     create_product,
     edit_product,
     get_product,
-    line_of_product,
     list_products,
     restore_product,
     upsert_product,
@@ -315,24 +313,3 @@ async def test_another_systems_categories_follow_it(store: Store) -> None:
     assert child.parent_id == parent.id
     same = await store.write(upsert_category, SYSTEM, "1c", "2", name="Токарные станки", parent_external_id="1")
     assert (same.id, same.name) == (child.id, "Токарные станки")
-
-
-async def test_a_line_of_a_product_takes_its_price_and_todays_vat(store: Store, clock: ManualClock) -> None:
-    product = await add(store, prices={"retail": rubles("122"), "wholesale": rubles("61")})
-    line = await store.read(
-        line_of_product, SELLER, COMPANY, product.id, line_id="1", quantity=Decimal(2),
-        discount=Discount("percent", Decimal(50)),
-    )  # fmt: skip
-    assert (line.name, line.vat, line.vat_percent, totals([line]).vat) == ("Станок", "vat22", 22, Decimal("22.00"))
-    cheap = await store.read(line_of_product, SELLER, COMPANY, product.id, line_id="1", price_type="wholesale")
-    assert totals([cheap]).total == 61
-    clock.set(datetime(2025, 12, 31, 20, 59, tzinfo=UTC))
-    assert (await store.read(line_of_product, SELLER, COMPANY, product.id, line_id="1")).vat == "vat20"
-    clock.set(datetime(2025, 12, 31, 21, 0, tzinfo=UTC))
-    assert (await store.read(line_of_product, SELLER, COMPANY, product.id, line_id="1")).vat == "vat22"
-    bare = await add(store, name="Без цены")
-    with pytest.raises(Invalid, match="нет цены «Розничная»"):
-        await store.read(line_of_product, SELLER, COMPANY, bare.id, line_id="1")
-    await store.write(archive_product, HEAD, product.id)
-    with pytest.raises(Invalid, match="в архиве"):
-        await store.read(line_of_product, SELLER, COMPANY, product.id, line_id="1")
