@@ -21,8 +21,8 @@ from crm_core.tasks import facts as task_facts
 from storage import AllOf, Collection, Filter, ReadTx
 
 MAX_NUMBER_DIGITS = 12
-MOST_LEADS = 50
-"""Leads of one person that are found by his texts, newest first."""
+MOST_TOUCHED = 50
+"""Leads, and deals, of one customer that are found by his texts, newest first."""
 
 
 def _contact_texts(tx: ReadTx, person: Person) -> Texts:
@@ -53,12 +53,22 @@ def _named_contact(tx: ReadTx, text: str) -> Iterator[str]:
 
 
 def _leads_of(tx: ReadTx, person_id: str) -> list[Lead]:
-    return tx.find(LEADS, {"person_id": person_id}, sort="-created_at", limit=MOST_LEADS)
+    return tx.find(LEADS, {"person_id": person_id}, sort="-created_at", limit=MOST_TOUCHED)
 
 
 def _contact_touches(tx: ReadTx, person_id: str) -> Iterator[tuple[str, str]]:
     for lead in _leads_of(tx, person_id):
         yield "lead", lead.id
+    yield from _deals_with(tx, "person_id", person_id)
+
+
+def _deals_with(tx: ReadTx, field: str, id: str) -> Iterator[tuple[str, str]]:
+    for deal in tx.find(DEALS, {field: id}, sort="-created_at", limit=MOST_TOUCHED):
+        yield "deal", deal.id
+
+
+def _company_touches(tx: ReadTx, company_id: str) -> Iterator[tuple[str, str]]:
+    yield from _deals_with(tx, "company_id", company_id)
 
 
 def _lead_texts(tx: ReadTx, lead: Lead) -> Texts:
@@ -150,6 +160,8 @@ TASK = Kind(
     "task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=_task_is_readable
 )
 DEAL = Kind("deal", DEALS, lambda deal: deal.title, _deal_texts, deal_scope, _numbered(DEALS))
-COMPANY = Kind("company", COMPANIES, lambda company: company.name, _company_texts, _company_scope)
+COMPANY = Kind(
+    "company", COMPANIES, lambda company: company.name, _company_texts, _company_scope, touches=_company_touches
+)
 PRODUCT = Kind("product", PRODUCTS, lambda product: product.name, _product_texts, _product_scope)
 KINDS = {kind.name: kind for kind in (CONTACT, COMPANY, LEAD, DEAL, TASK, PRODUCT)}

@@ -79,10 +79,6 @@ class TaskFile(Struct, frozen=True, kw_only=True):
     """The comment, through which it is read."""
 
 
-LINKABLE = ("lead", "deal", "contact", "company")
-"""Kinds of records that tasks are linked to."""
-
-
 class Task(Entity, frozen=True, kw_only=True):
     number: int
     kind: str = "task"

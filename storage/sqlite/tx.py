@@ -111,13 +111,12 @@ class SqliteReadTx:
     def find_words(
         self,
         collection: Collection[E],
-        beginnings: Sequence[str],
+        beginnings: Sequence[tuple[str, ...]],
         *,
-        whole: Sequence[str] = (),
         limit: int,
         after: E | None = None,
     ) -> list[E]:
-        table, match = words_table(collection), words_match(beginnings, whole)
+        table, match = words_table(collection), words_match(beginnings)
         if not match:
             return []
         behind, values = "", [match]

@@ -174,6 +174,21 @@ async def test_a_board_does_not_go_around_the_result_nor_the_acceptance(tasks: T
     assert (await tasks.step(move_task, anna, task.id, "received")).state is TaskState.DONE
 
 
+async def test_a_board_takes_back_what_waits_for_acceptance_with_a_reason_only(tasks: Tasks) -> None:
+    anna, boris = await tasks.hire("anna"), await tasks.hire("boris")
+    task = await tasks.give(anna, responsible_id=boris.id, group="installation", acceptance=True)
+    await tasks.step(complete_task, boris, task.id, "Смонтировали")
+    with pytest.raises(Forbidden):
+        await tasks.step(move_task, boris, task.id, "in_work", "Рано")
+    for stage in ("in_work", "new"):
+        with pytest.raises(Invalid) as refused:
+            await tasks.step(move_task, anna, task.id, stage)
+        assert set(refused.value.fields) == {"reason"}
+    back = await tasks.step(move_task, anna, task.id, "new", "Нет фото")
+    assert (back.stage, back.state, back.result) == ("new", TaskState.OPEN, None)
+    assert "task_step: Задача возвращена на доработку: Дело" in await tasks.notes(boris)
+
+
 async def test_checklist_is_ticked_changed_and_ordered(tasks: Tasks) -> None:
     anna, vera = await tasks.hire("anna"), await tasks.hire("vera")
     task = await tasks.give(anna, co_executors=(vera.id,))
@@ -209,22 +224,49 @@ async def test_who_is_mentioned_is_told_and_may_read(tasks: Tasks) -> None:
 
 async def test_tasks_of_a_record_are_found_by_their_links(tasks: Tasks) -> None:
     anna = await tasks.hire("anna")
-    deal = await tasks.give(anna, links=(Link("deal", "d1"), Link("company", "c1")))
-    await tasks.give(anna, links=(Link("deal", "d2"),))
-    contact = await tasks.give(anna, links=(Link("contact", "p1"),))
-    assert contact.person_id == "p1"
+    sold, other, customer, person = (
+        await tasks.deal(), await tasks.deal(), await tasks.customer(), await tasks.contact(),
+    )  # fmt: skip
+    deal = await tasks.give(anna, links=(Link("deal", sold), Link("company", customer)))
+    await tasks.give(anna, links=(Link("deal", other),))
+    contact = await tasks.give(anna, links=(Link("contact", person),))
+    assert contact.person_id == person
     for entity, record, wanted in (
-        ("deal", "d1", [deal.id]),
-        ("company", "c1", [deal.id]),
-        ("contact", "p1", [contact.id]),
+        ("deal", sold, [deal.id]),
+        ("company", customer, [deal.id]),
+        ("contact", person, [contact.id]),
     ):
         where = await tasks.store.read(of_record, entity, record)
         assert [task.id for task in await tasks.store.read(list_tasks, anna, where)] == wanted
-    await tasks.do(update_task, anna, deal.id, {"links": (Link("company", "c1"),)})
-    where = await tasks.store.read(of_record, "deal", "d1")
+    await tasks.do(update_task, anna, deal.id, {"links": (Link("company", customer),)})
+    where = await tasks.store.read(of_record, "deal", sold)
     assert await tasks.store.read(list_tasks, anna, where) == []
-    with pytest.raises(Invalid):
-        await tasks.give(anna, links=(Link("weather", "x"),))
+
+
+async def test_only_records_that_are_there_and_may_be_seen_are_linked(tasks: Tasks) -> None:
+    anna, buyer = await tasks.hire("anna"), await tasks.hire("buyer", "procurement")
+    deal, person = await tasks.deal(), await tasks.contact()
+    for links, place in (
+        ((Link("deal", deal), Link("weather", "x")), "links[1]"),
+        ((Link("deal", deal), Link("deal", deal), Link("deal", "nobody")), "links[2]"),
+        ((Link("lead", "nobody"),), "links[0]"),
+        ((Link("contact", person),) * 51, "links"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await tasks.give(anna, links=links)
+        assert set(refused.value.fields) == {place}
+    with pytest.raises(Invalid) as refused:
+        await tasks.give(anna, lead_id="nobody")
+    assert set(refused.value.fields) == {"lead_id"}
+    with pytest.raises(Forbidden):
+        await tasks.give(buyer, links=(Link("deal", deal),))
+    task = await tasks.give(anna, co_executors=(buyer.id,), responsible_id=buyer.id, links=(Link("deal", deal),))
+    assert await tasks.do(update_task, buyer, task.id, {"links": (Link("deal", deal),)}) == task
+    with pytest.raises(Forbidden):
+        await tasks.do(update_task, buyer, task.id, {"links": (Link("deal", deal), Link("contact", person))})
+    with pytest.raises(Invalid) as refused:
+        await tasks.do(update_task, anna, task.id, {"links": (Link("deal", deal), Link("company", "nobody"))})
+    assert set(refused.value.fields) == {"links[1]"}
 
 
 async def test_a_deadline_that_passes_is_told_once_to_responsible_and_creator(tasks: Tasks) -> None:
@@ -300,8 +342,9 @@ async def test_spent_time_adds_up(tasks: Tasks) -> None:
 
 async def test_a_recurring_task_comes_again_with_its_content(tasks: Tasks) -> None:
     anna, boris = await tasks.hire("anna"), await tasks.hire("boris")
+    deal = await tasks.deal()
     task = await tasks.give(
-        anna, responsible_id=boris.id, deadline=MONDAY_NOON + 26 * HOUR, group="purchase", links=(Link("deal", "d1"),)
+        anna, responsible_id=boris.id, deadline=MONDAY_NOON + 26 * HOUR, group="purchase", links=(Link("deal", deal),)
     )
     item = (await tasks.do(add_check, anna, task.id, "Обзвонить поставщиков")).checklist[0]
     await tasks.do(change_check, boris, task.id, item.id, done=True)
@@ -316,7 +359,7 @@ async def test_a_recurring_task_comes_again_with_its_content(tasks: Tasks) -> No
     again = made[1]
     assert (again.state, again.stage, again.responsible_id) == (TaskState.OPEN, "new", boris.id)
     assert [(each.text, each.done) for each in again.checklist] == [("Обзвонить поставщиков", False)]
-    where = await tasks.store.read(of_record, "deal", "d1")
+    where = await tasks.store.read(of_record, "deal", deal)
     assert len(await tasks.store.read(list_tasks, anna, where)) == 3
     with pytest.raises(Conflict):
         await tasks.do(stop_repeat, anna, again.id)  # it is over already
