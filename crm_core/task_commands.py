@@ -57,12 +57,7 @@ def create_task(
     counts for the hub's own actor only, and only he leaves a task to nobody.
     `company` is needed for a group, and for the reminder ahead of the deadline. `Invalid` names each wrong field."""
     check(actor, "task", Action.CREATE)
-    given = {"responsible_id": responsible_id} if responsible_id else {}
-    wrong = _wrong(tx, company, {"title": title, **given, **more})
-    if responsible_id is None and actor.id is None and not actor.is_system:
-        wrong["responsible_id"] = "Укажите сотрудника: у токена своих задач нет"
-    if wrong:
-        raise Invalid(wrong)
+    _check_new(tx, actor, company, responsible_id, {"title": title, **more})
     links = _links(tx, actor, more.pop("links", ()), lead_id)
     group = group_of(company.task_groups, more["group"]) if company and more.get("group") else None
     task = Task(
@@ -85,6 +80,17 @@ def create_task(
     _tell_new(tx, actor, task, ())
     announce(tx, task, "created")
     return task
+
+
+def _check_new(
+    tx: ReadTx, actor: Actor, company: Company | None, responsible_id: str | None, fields: Mapping[str, Any]
+) -> None:
+    given = {"responsible_id": responsible_id} if responsible_id else {}
+    wrong = _wrong(tx, company, {**fields, **given})
+    if responsible_id is None and actor.id is None and not actor.is_system:
+        wrong["responsible_id"] = "Укажите сотрудника: у токена своих задач нет"
+    if wrong:
+        raise Invalid(wrong)
 
 
 def _links(tx: ReadTx, actor: Actor, links: Sequence[Link], lead_id: str | None) -> tuple[Link, ...]:

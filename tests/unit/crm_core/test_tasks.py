@@ -222,53 +222,6 @@ async def test_who_is_mentioned_is_told_and_may_read(tasks: Tasks) -> None:
     assert set(refused.value.fields) == {"mentions"}
 
 
-async def test_tasks_of_a_record_are_found_by_their_links(tasks: Tasks) -> None:
-    anna = await tasks.hire("anna")
-    sold, other, customer, person = (
-        await tasks.deal(), await tasks.deal(), await tasks.customer(), await tasks.contact(),
-    )  # fmt: skip
-    deal = await tasks.give(anna, links=(Link("deal", sold), Link("company", customer)))
-    await tasks.give(anna, links=(Link("deal", other),))
-    contact = await tasks.give(anna, links=(Link("contact", person),))
-    assert contact.person_id == person
-    for entity, record, wanted in (
-        ("deal", sold, [deal.id]),
-        ("company", customer, [deal.id]),
-        ("contact", person, [contact.id]),
-    ):
-        where = await tasks.store.read(of_record, entity, record)
-        assert [task.id for task in await tasks.store.read(list_tasks, anna, where)] == wanted
-    await tasks.do(update_task, anna, deal.id, {"links": (Link("company", customer),)})
-    where = await tasks.store.read(of_record, "deal", sold)
-    assert await tasks.store.read(list_tasks, anna, where) == []
-
-
-async def test_only_records_that_are_there_and_may_be_seen_are_linked(tasks: Tasks) -> None:
-    anna, buyer = await tasks.hire("anna"), await tasks.hire("buyer", "procurement")
-    deal, person = await tasks.deal(), await tasks.contact()
-    for links, place in (
-        ((Link("deal", deal), Link("weather", "x")), "links[1]"),
-        ((Link("deal", deal), Link("deal", deal), Link("deal", "nobody")), "links[2]"),
-        ((Link("lead", "nobody"),), "links[0]"),
-        ((Link("contact", person),) * 51, "links"),
-    ):
-        with pytest.raises(Invalid) as refused:
-            await tasks.give(anna, links=links)
-        assert set(refused.value.fields) == {place}
-    with pytest.raises(Invalid) as refused:
-        await tasks.give(anna, lead_id="nobody")
-    assert set(refused.value.fields) == {"lead_id"}
-    with pytest.raises(Forbidden):
-        await tasks.give(buyer, links=(Link("deal", deal),))
-    task = await tasks.give(anna, co_executors=(buyer.id,), responsible_id=buyer.id, links=(Link("deal", deal),))
-    assert await tasks.do(update_task, buyer, task.id, {"links": (Link("deal", deal),)}) == task
-    with pytest.raises(Forbidden):
-        await tasks.do(update_task, buyer, task.id, {"links": (Link("deal", deal), Link("contact", person))})
-    with pytest.raises(Invalid) as refused:
-        await tasks.do(update_task, anna, task.id, {"links": (Link("deal", deal), Link("company", "nobody"))})
-    assert set(refused.value.fields) == {"links[1]"}
-
-
 async def test_a_deadline_that_passes_is_told_once_to_responsible_and_creator(tasks: Tasks) -> None:
     anna, boris = await tasks.hire("anna"), await tasks.hire("boris")
     task = await tasks.give(anna, responsible_id=boris.id, deadline=MONDAY_NOON + 3 * HOUR)
