@@ -6,18 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from crm_core.access import may, visible
+from crm_core.access import visible
 from crm_core.actor import Actor
 from crm_core.companies import COMPANIES, CustomerCompany, find_company
 from crm_core.deals import DEALS, Deal, deal_scope
 from crm_core.leads import LEADS, Lead, lead_scope
 from crm_core.people import PEOPLE, Person, by_email, by_phone, find_person
 from crm_core.products import PRODUCTS, Product
-from crm_core.rights import Action
 from crm_core.search import Kind, Texts
 from crm_core.search_words import digits_of, is_dialled
-from crm_core.tasks import TASKS, Task
-from crm_core.tasks import facts as task_facts
+from crm_core.tasks import TASKS, Task, may_read
 from storage import AllOf, Collection, Filter, ReadTx
 
 MAX_NUMBER_DIGITS = 12
@@ -107,13 +105,9 @@ def _task_texts(tx: ReadTx, task: Task) -> Texts:
 
 
 def _task_scope(actor: Actor) -> Filter | None:
-    """Co-executors and observers stand in no field of the store: the task itself is asked about them."""
+    """Co-executors and observers stand in no field of the store: the task itself is asked (`may_read`)."""
     scope = visible(actor, "task", owner_fields=("responsible_id", "creator_id"))
     return AllOf(({},)) if scope else scope
-
-
-def _task_is_readable(actor: Actor, task: Task) -> bool:
-    return may(actor, "task", Action.READ, task_facts(task))
 
 
 def _deal_texts(tx: ReadTx, deal: Deal) -> Texts:
@@ -156,9 +150,7 @@ LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _na
 CONTACT = Kind(
     "contact", PEOPLE, lambda person: person.name, _contact_texts, _contact_scope, _named_contact, _contact_touches
 )
-TASK = Kind(
-    "task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=_task_is_readable
-)
+TASK = Kind("task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=may_read)
 DEAL = Kind("deal", DEALS, lambda deal: deal.title, _deal_texts, deal_scope, _numbered(DEALS))
 COMPANY = Kind(
     "company", COMPANIES, lambda company: company.name, _company_texts, _company_scope, touches=_company_touches

@@ -16,6 +16,7 @@ from crm_core.task_groups import group_of
 from crm_core.task_links import checked, checked_link
 from crm_core.task_reminders import plan
 from crm_core.tasks import (
+    CALLBACK,
     Doing,
     Link,
     Priority,
@@ -154,7 +155,7 @@ def _following(company: Company | None, task: Task, changes: dict[str, Any]) -> 
         changes["overdue"] = False  # when it has passed already, the timer says so at once and tells the responsible
     if "links" in changes:
         links = changes["links"]
-        if task.kind == "callback":  # it stays with its lead
+        if task.kind == CALLBACK:  # it stays with its lead
             own = (Link("lead", task.lead_id),) if task.lead_id else ()
             changes["links"] = tuple(dict.fromkeys((*own, *links)))
         else:

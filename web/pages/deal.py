@@ -27,8 +27,7 @@ from crm_core.leads import facts as lead_facts
 from crm_core.people import Person
 from crm_core.pipelines import Pipeline, PipelineStage
 from crm_core.rights import Action
-from crm_core.tasks import TASK_LINKS, TASKS, Task
-from crm_core.tasks import facts as task_facts
+from crm_core.tasks import TASK_LINKS, TASKS, Task, may_read
 from crm_core.timeline import TIMELINE, TimelineItem
 from crm_core.timeline_rights import is_readable
 from crm_core.users import User
@@ -139,7 +138,7 @@ def _tasks(tx: ReadTx, actor: Actor, deal: Deal) -> list[Task]:
     """Open ones first, of those that the reader may see."""
     links = tx.find(TASK_LINKS, {"entity": "deal", "record_id": deal.id}, limit=SHOWN)
     tasks = [task for link in links if (task := tx.get(TASKS, link.task_id)) is not None]
-    visible = [task for task in tasks if may(actor, "task", Action.READ, task_facts(task))]
+    visible = [task for task in tasks if may_read(actor, task)]
     return sorted(visible, key=lambda task: (not task.open, task.number))
 
 

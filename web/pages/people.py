@@ -15,10 +15,9 @@ from crm_core.people import Person, find_person
 from crm_core.rights import Action
 from crm_core.search import Question
 from crm_core.searchable import CONTACT, KINDS, LEAD, TASK
-from crm_core.tasks import TASKS, Task
+from crm_core.tasks import Task, list_tasks
 from distribution.desk import Desk
 from storage import ReadTx
-from web.pages.card import shown_tasks
 from web.pages.conversation import Talk, staff, talk
 from web.pages.render import page, reader
 
@@ -55,7 +54,7 @@ def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
         person=person,
         leads=leads,
         deals=list_deals(tx, actor, {"person_id": person.id}, limit=SHOWN),
-        tasks=shown_tasks(actor, tx.find(TASKS, {"person_id": person.id, "open": True})),
+        tasks=list_tasks(tx, actor, {"person_id": person.id, "open": True}, limit=SHOWN),
         talk=talk(tx, actor, leads[0]) if leads else None,
         staff=staff(tx, desk),
         users={user.id: user.name for user in desk.roster(tx).users},

@@ -7,10 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from crm_core.actor import Actor
+from crm_core.callbacks import open_callback
+from crm_core.changes import CHANGES
 from crm_core.errors import Forbidden, Invalid
+from crm_core.search import Question
+from crm_core.searchable import KINDS
 from crm_core.task_commands import update_task
-from crm_core.tasks import Link, list_tasks, of_record
-from tests.unit.crm_core.task_bench import Tasks, open_tasks
+from crm_core.task_steps import allowed_steps
+from crm_core.tasks import Link, get_task, list_tasks, may_read, of_record
+from storage import ReadTx
+from tests.unit.crm_core.task_bench import MONDAY_NOON, Tasks, open_tasks
+from web.stream import sees
 
 
 @pytest.fixture
@@ -65,3 +73,27 @@ async def test_only_records_that_are_there_and_may_be_seen_are_linked(tasks: Tas
     with pytest.raises(Invalid) as refused:
         await tasks.do(update_task, anna, task.id, {"links": (Link("deal", deal), Link("company", "nobody"))})
     assert set(refused.value.fields) == {"links[1]"}
+
+
+async def test_a_callback_is_seen_by_whoever_reads_its_lead_everywhere_alike(tasks: Tasks) -> None:
+    seller, buyer = await tasks.hire("seller"), await tasks.hire("buyer", "procurement")
+    callback = await tasks.store.write(
+        open_callback, person_id=None, lead_id="lead_1", phone="+79161234567", deadline=MONDAY_NOON,
+        title="Перезвонить", queue="first-line", responsible_id=None,
+    )  # fmt: skip
+
+    def seen(tx: ReadTx, actor: Actor) -> list[bool]:
+        news = next(change for change in tx.find(CHANGES) if change.entity == "task")
+        return [
+            may_read(actor, callback),
+            callback in list_tasks(tx, actor, {"open": True}),
+            callback in Question(tx, KINDS, "1234567").records(KINDS["task"], actor, 10),
+            sees(actor, news),
+        ]
+
+    assert await tasks.store.read(seen, seller) == [True] * 4
+    assert await tasks.store.read(seen, buyer) == [False] * 4
+    assert await tasks.store.read(get_task, seller, callback.id) == callback
+    with pytest.raises(Forbidden):
+        await tasks.store.read(get_task, buyer, callback.id)
+    assert allowed_steps(seller, callback) == ()
