@@ -207,8 +207,10 @@ _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
 
 
 def delegate_task(tx: Tx, actor: Actor, task_id: str, user_id: str, company: Company | None = None) -> Task:
-    """Hand it on: the new responsible is told, the former one stays as an observer."""
+    """Hand it on: the new responsible is told, the former one stays as an observer. `Invalid` names `user_id`."""
     task = task_for(tx, actor, task_id, Doing.EDIT)
+    if wrong := _no_such(tx, "user_id", [user_id]):
+        raise Invalid(wrong)
     former = task.responsible_id
     stays = former is not None and former not in (user_id, *task.observers, task.creator_id)
     changes: dict[str, Any] = {"responsible_id": user_id}

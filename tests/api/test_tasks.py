@@ -78,6 +78,7 @@ async def test_steps_besides_the_straight_way(bench: Bench, people: dict[str, st
     task = await give(anna, group="purchase")
     path = f"/api/v1/tasks/{task['id']}"
     assert (await anna.post(f"{path}/defer")).json["stage"] == "on_the_way"
+    assert set((await anna.post(f"{path}/delegate", {"user_id": "nobody"})).fields) == {"user_id"}
     assert (await anna.post(f"{path}/move", {"stage": "ordered"})).json["state"] == "in_work"
     assert set((await anna.post(f"{path}/move", {"stage": "nowhere"})).fields) == {"stage"}
     assert (await vera.post(f"{path}/start")).status == 403
