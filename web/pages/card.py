@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crm_core.access import may
@@ -13,6 +14,7 @@ from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import LEADS, Lead, facts, get_lead, list_leads
 from crm_core.people import Person
 from crm_core.rights import Action
+from crm_core.task_steps import allowed_steps
 from crm_core.tasks import Task, list_tasks
 from crm_core.users import USERS, User
 from distribution.candidates import load
@@ -37,6 +39,8 @@ class Card:
     ways: list[Way]
     staff: dict[str, str]
     tasks: list[Task]
+    task_steps: Mapping[str, tuple[str, ...]]
+    """What the reader may do with each of them."""
     former: list[Lead]
     queue_title: str
     may_change: bool
@@ -56,6 +60,7 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
     """`Missing` or `Forbidden` as the core says."""
     lead = get_lead(tx, actor, lead_id)
     queue = desk.queues.get(lead.queue)
+    tasks = list_tasks(tx, actor, {"lead_id": lead.id, "open": True}, limit=FORMER)
     return Card(
         lead=lead,
         person=person_of(tx, lead),
@@ -65,7 +70,8 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
         talk=talk(tx, actor, lead),
         ways=ways(tx, desk, lead),
         staff=staff(tx, desk),
-        tasks=list_tasks(tx, actor, {"lead_id": lead.id, "open": True}, limit=FORMER),
+        tasks=tasks,
+        task_steps={task.id: allowed_steps(actor, task) for task in tasks},
         former=_former(tx, actor, lead),
         queue_title=queue.title if queue else lead.queue,
         may_change=may(actor, "lead", Action.UPDATE, facts(lead)),
