@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from crm_core import timers
-from crm_core.tasks import DUE, TASKS, Task, TaskState, announce, close, save
+from crm_core.tasks import CALLBACK, DUE, TASKS, Task, TaskState, announce, close, save
 from storage import Tx
 
 
@@ -25,7 +25,7 @@ def open_callback(
     responsible_id: str | None,
 ) -> Task:
     """The callback task of this lead: the open one grows by a call and keeps its earlier deadline, else a new one."""
-    existing = tx.first(TASKS, {"lead_id": lead_id, "open": True, "kind": "callback"})
+    existing = tx.first(TASKS, {"lead_id": lead_id, "open": True, "kind": CALLBACK})
     if existing is not None:
         grown = tx.update(TASKS, existing, calls=existing.calls + 1, phone=phone)
         announce(tx, grown, "updated")
@@ -33,7 +33,7 @@ def open_callback(
     task = Task(
         id=tx.new_id("tsk_"),
         number=tx.next_number("task"),
-        kind="callback",
+        kind=CALLBACK,
         title=title,
         phone=phone,
         deadline=deadline,
@@ -51,7 +51,7 @@ def open_callback(
 
 def close_callbacks(tx: Tx, lead_id: str, result: str, user_id: str | None) -> int:
     """The customer was reached: his callback tasks are done. Returns how many."""
-    found = [task for task in tx.find(TASKS, {"lead_id": lead_id, "open": True}) if task.kind == "callback"]
+    found = [task for task in tx.find(TASKS, {"lead_id": lead_id, "open": True}) if task.kind == CALLBACK]
     for task in found:
         close(tx, task, result, user_id, "Первая линия")
     return len(found)
@@ -59,7 +59,7 @@ def close_callbacks(tx: Tx, lead_id: str, result: str, user_id: str | None) -> i
 
 def cancel_callbacks(tx: Tx, lead_id: str, reason: str) -> None:
     """The lead is finished: nobody is to be called any more."""
-    for task in tx.find(TASKS, {"lead_id": lead_id, "open": True, "kind": "callback"}):
+    for task in tx.find(TASKS, {"lead_id": lead_id, "open": True, "kind": CALLBACK}):
         timers.cancel(tx, DUE, task.id)
         changes = {"state": TaskState.CANCELLED, "open": False, "result": reason, "closed_at": tx.now}
         announce(tx, save(tx, task, **changes), "cancelled")
@@ -67,7 +67,7 @@ def cancel_callbacks(tx: Tx, lead_id: str, reason: str) -> None:
 
 def revive_callbacks(tx: Tx, lead_id: str, closed_at: datetime) -> None:
     """The lead that was finished at this moment is open again, and so are the callbacks that ended with it."""
-    for task in tx.find(TASKS, {"lead_id": lead_id, "open": False, "kind": "callback"}):
+    for task in tx.find(TASKS, {"lead_id": lead_id, "open": False, "kind": CALLBACK}):
         if task.state is not TaskState.CANCELLED or task.closed_at != closed_at:
             continue
         task = save(tx, task, state=TaskState.OPEN, open=True, result=None, closed_at=None)
@@ -79,5 +79,5 @@ def revive_callbacks(tx: Tx, lead_id: str, closed_at: datetime) -> None:
 def hand_over(tx: Tx, lead_id: str, user_id: str | None) -> None:
     """Open callback tasks follow their lead's owner."""
     for task in tx.find(TASKS, {"lead_id": lead_id, "open": True}):
-        if task.kind == "callback" and task.responsible_id != user_id:
+        if task.kind == CALLBACK and task.responsible_id != user_id:
             announce(tx, tx.update(TASKS, task, responsible_id=user_id), "assigned")

@@ -1,9 +1,10 @@
 """The search over everything: one index that any kind of record registers with.
 
 An entry holds the words of one record. It is written shortly after the record by a worker that follows the change feed
-(`plan`, then `apply`), so that whoever takes a lead waits for nothing; what the worker has not reached yet is read from
-the feed by the search itself, and a search never misses what was committed before it. Rights are applied to the records
-themselves, whatever the index says.
+(`plan`, then `apply`), so that whoever takes a lead waits for nothing. Of what the worker has not reached yet, a search
+reads the newest `FRESH` changes itself and makes the words of up to `MOST_FRESH` records: what was just committed is
+found at once. A rush (an import, the first build) leaves the worker further behind than that; then the older part of it
+is found when the worker has come to it. Rights are applied to the records themselves, whatever the index says.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 
 from crm_core.actor import Actor
 from crm_core.changes import CHANGES, Change
-from crm_core.search_words import indexed, kind_word, readings, words
+from crm_core.search_words import SIGNS, Reading, indexed, readings, words
 from storage import AllOf, Collection, Entity, Filter, Gt, In, ReadTx, Tx
 
-FORMAT = 1
+FORMAT = 2
 """Grows when words are made in another way: every store then builds its index anew."""
 AT_ONCE = 100
 """Records in one piece of the build, and entries in one look at the index."""
@@ -27,6 +28,8 @@ NEWS_AT_ONCE = 500
 """Pieces of news in one piece of work; several of them are about one record."""
 FRESH = 500
 """Pieces of news that a search reads beyond the index."""
+MOST_FRESH = 200
+"""Records that a search makes the words of itself."""
 CANDIDATES = 100
 """Hits, newest first, among which the best are chosen."""
 MOST_SIFTED = 5000
@@ -45,6 +48,8 @@ class SearchState(Entity, frozen=True, kw_only=True):
     seq: int
     """Of the last piece of news that it holds."""
     format: int = FORMAT
+    kinds: tuple[str, ...] = ()
+    """Of records that it holds: with another one it is built anew."""
     building: str | None = None
     """The kind that the first build is at; None when it is complete."""
     after: str | None = None
@@ -83,6 +88,11 @@ class Kind:
     readable: Callable[[Actor, Any], bool] = lambda actor, record: True
     """What `scope` leaves open, because it stands in no field of the store."""
 
+    @property
+    def sign(self) -> str:
+        """Begins each of its words in the index."""
+        return SIGNS[self.name]
+
 
 Kinds = Mapping[str, Kind]
 
@@ -102,14 +112,14 @@ class Plan:
 def plan(tx: ReadTx, kinds: Kinds) -> Plan:
     """The next piece of work: of the build as long as it lasts, then of the change feed."""
     state = tx.get(STATE, STATE_ID)
-    if state is None or state.format != FORMAT or _has_missed(tx, state):
+    if state is None or (state.format, state.kinds) != (FORMAT, tuple(kinds)) or _has_missed(tx, state):
         state = _beginning(tx, kinds, state)
     if state.building is not None:
         return _plan_build(tx, kinds, state)
     news = tx.find(CHANGES, {"seq": Gt(state.seq)}, sort="seq", limit=NEWS_AT_ONCE)
     if not news:
         return Plan((), state, True, is_idle=True)
-    wanted = _words_of(tx, kinds, _concerned(tx, kinds, news))
+    wanted = _words_of(tx, kinds, dict.fromkeys(_concerned(tx, kinds, news)))
     changed = tuple((id, words) for id, words in wanted.items() if _stored(tx, id) != words)
     return Plan(changed, _with(state, seq=news[-1].seq), len(news) < NEWS_AT_ONCE)
 
@@ -134,6 +144,12 @@ def apply(tx: Tx, planned: Plan) -> bool:
     return True
 
 
+def is_caught_up(tx: ReadTx) -> bool:
+    """The index is complete and holds all news."""
+    state = tx.get(STATE, STATE_ID)
+    return state is not None and state.building is None and state.seq >= tx.last_number("change")
+
+
 def begin_anew(tx: Tx, kinds: Kinds) -> None:
     """Build the index again; until it is complete, the former entries are found."""
     state = tx.get(STATE, STATE_ID)
@@ -154,8 +170,9 @@ def forget(tx: Tx, kind: str, id: str) -> None:
 def _beginning(tx: ReadTx, kinds: Kinds, former: SearchState | None) -> SearchState:
     version = former.version if former is not None else 1
     return SearchState(
-        id=STATE_ID, version=version, seq=tx.last_number("change"), building=next(iter(kinds), None), begun_at=tx.now
-    )
+        id=STATE_ID, version=version, seq=tx.last_number("change"), kinds=tuple(kinds),
+        building=next(iter(kinds), None), begun_at=tx.now,
+    )  # fmt: skip
 
 
 def _has_missed(tx: ReadTx, state: SearchState) -> bool:
@@ -190,19 +207,17 @@ def _with(state: SearchState, **changes: Any) -> SearchState:
     return SearchState(**{**values, **changes})
 
 
-def _concerned(tx: ReadTx, kinds: Kinds, news: Iterable[Change]) -> dict[tuple[str, str], None]:
-    """Records that the news is about, with those found by their texts, each once and in the order of the news."""
+def _concerned(tx: ReadTx, kinds: Kinds, news: Iterable[Change]) -> Iterator[tuple[str, str]]:
+    """Records that the news is about, in its order: first all of those, then whatever is found by their texts."""
     named: dict[tuple[str, str], None] = {}
     for change in news:
         named[change.entity, change.entity_id] = None
         if change.lead_id is not None:
             named["lead", change.lead_id] = None
-    found: dict[tuple[str, str], None] = {}
-    for name, id in named:
-        if name in kinds:
-            found[name, id] = None
-            found |= dict.fromkeys(pair for pair in kinds[name].touches(tx, id) if pair[0] in kinds)
-    return found
+    known = [(name, id) for name, id in named if name in kinds]
+    yield from known
+    for name, id in known:
+        yield from (pair for pair in kinds[name].touches(tx, id) if pair[0] in kinds)
 
 
 def _words_of(tx: ReadTx, kinds: Kinds, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...] | None]:
@@ -215,7 +230,7 @@ def _words_of(tx: ReadTx, kinds: Kinds, pairs: Iterable[tuple[str, str]]) -> dic
 
 def _indexed(tx: ReadTx, kind: Kind, record: Any) -> tuple[str, ...]:
     texts = kind.texts(tx, record)
-    return (kind_word(kind.name), *indexed(texts.texts, texts.phones))
+    return tuple(kind.sign + word for word in indexed(texts.texts, texts.phones))
 
 
 def _stored(tx: ReadTx, id: str) -> tuple[str, ...] | None:
@@ -231,14 +246,16 @@ class Question:
         self._kinds = kinds
         self.text = " ".join(text.split())
         self._readings = readings(self.text)
-        self._fresh = self._unindexed() if self._readings else {}
+        self.fresh = self._unindexed() if self._readings else {}
+        """Words of what the index does not hold yet, by entry."""
 
     def _unindexed(self) -> dict[str, tuple[str, ...] | None]:
         """What the index does not hold yet, newest first."""
         state = self._tx.get(STATE, STATE_ID)
         where = {"seq": Gt(state.seq)} if state is not None else {}
         news = self._tx.find(CHANGES, where, sort="-seq", limit=FRESH)
-        return _words_of(self._tx, self._kinds, _concerned(self._tx, self._kinds, news)) if news else {}
+        concerned = dict.fromkeys(islice(_concerned(self._tx, self._kinds, news), MOST_FRESH))
+        return _words_of(self._tx, self._kinds, concerned)
 
     def ids(self, kind: Kind) -> Iterator[str]:
         """Ids of records of this kind, whoever may see them: those that the question names, then the newest."""
@@ -252,15 +269,16 @@ class Question:
         if not self.text:
             return
         yield from kind.exact(self._tx, self.text)
-        start, mark = f"{kind.name}:", kind_word(kind.name)
-        for id, held in self._fresh.items():
-            if id.startswith(start) and held is not None and any(_fits(held, each) for each in self._readings):
+        start = f"{kind.name}:"
+        asked = [tuple(tuple(kind.sign + each for each in word) for word in reading) for reading in self._readings]
+        for id, held in self.fresh.items():
+            if id.startswith(start) and held is not None and any(_fits(held, each) for each in asked):
                 yield id.removeprefix(start)
-        for reading in self._readings:
+        for reading in asked:
             last: Entry | None = None
-            while found := self._tx.find_words(ENTRIES, reading, whole=(mark,), limit=AT_ONCE, after=last):
+            while found := self._tx.find_words(ENTRIES, reading, limit=AT_ONCE, after=last):
                 for entry in found:
-                    if entry.id not in self._fresh:
+                    if entry.id not in self.fresh:
                         yield entry.id.removeprefix(start)
                 last = found[-1]
 
@@ -295,12 +313,11 @@ class Question:
         return 1 if any(_begins(name, reading) for reading in self._readings) else 2
 
 
-def _fits(held: Iterable[str], reading: tuple[str, ...]) -> bool:
-    held = tuple(held)
+def _fits(held: tuple[str, ...], reading: Reading) -> bool:
     return all(any(word.startswith(each) for word in held) for each in reading)
 
 
-def _begins(name: list[str], reading: tuple[str, ...]) -> bool:
+def _begins(name: list[str], reading: Reading) -> bool:
     return len(name) >= len(reading) and all(map(str.startswith, name, reading))
 
 

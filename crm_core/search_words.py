@@ -14,8 +14,11 @@ from functools import lru_cache
 
 PHONE = "ъ"
 """Begins the words made of a phone, which no Russian word does: «12» in a title is no part of anybody's number."""
-KIND = "ъъ"
-"""Begins the word that tells the kind of record."""
+SIGNS = {
+    "contact": "c", "company": "o", "lead": "l", "deal": "d", "task": "t", "product": "p", "document": "f",
+}  # fmt: skip
+"""Kind of record → the letter that begins each of its words: a question about companies does not go through the words
+of a million people."""
 SHORTEST = 2
 """Characters of a question; a single digit is a number all the same."""
 FEWEST_DIGITS = 3
@@ -23,6 +26,9 @@ FEWEST_DIGITS = 3
 SURELY_PHONE = 7
 """So many digits are one number, however they are grouped."""
 LONGEST_WORD, MOST_WORDS, LONGEST_QUESTION, MOST_ASKED = 40, 80, 200, 8
+
+Reading = tuple[tuple[str, ...], ...]
+"""What a question may mean: for each of its words the beginnings of words, any of which will do."""
 
 _WORD = re.compile(r"[^\W_]+")
 _DIALLED = re.compile(r"[\d\s()+.\u2011–-]+")
@@ -52,11 +58,6 @@ def phone_words(phone: str) -> list[str]:
     return [PHONE + digits[start:] for start in range(max(0, len(digits) - FEWEST_DIGITS + 1))][:LONGEST_WORD]
 
 
-def kind_word(kind: str) -> str:
-    """Ends as it begins, so that no kind is the beginning of another."""
-    return KIND + "".join(words(kind)) + PHONE
-
-
 def digits_of(text: str) -> str:
     return "".join(each for each in text if each in "0123456789")
 
@@ -77,23 +78,22 @@ def is_dialled(text: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def readings(text: str) -> tuple[tuple[str, ...], ...]:
-    """What the question may mean, likeliest first: each reading is word beginnings that must all be there. Empty when
-    it is too short to search for."""
+def readings(text: str) -> tuple[Reading, ...]:
+    """What the question may mean, likeliest first. Empty when it is too short to search for."""
     text = text.strip()[:LONGEST_QUESTION]
-    found: dict[tuple[str, ...], None] = {}
+    found: dict[Reading, None] = {}
     if text.startswith(("#", "№")) and text.lstrip("#№ ").isdecimal():
         return ()  # a number of a record, and nothing else
     if is_dialled(text):
         digits = digits_of(text)[:LONGEST_WORD]
         if len(digits) >= FEWEST_DIGITS:
-            found[(PHONE + digits[:15],)] = None
+            found[((PHONE + digits[:15],),)] = None
             if digits.startswith("8"):  # the trunk prefix of the way Russians write numbers
-                found[(PHONE + "7" + digits[1:15],)] = None
-        found[(digits,) if len(digits) >= SURELY_PHONE else tuple(words(text))] = None
+                found[((PHONE + "7" + digits[1:15],),)] = None
+        found[((digits,),) if len(digits) >= SURELY_PHONE else tuple((word,) for word in words(text))] = None
     elif len(text) >= SHORTEST:
         for meant in _meant(text):
-            found |= dict.fromkeys(_spelt(words(meant)))
+            found[tuple(map(_spelt, words(meant)))] = None
     found.pop((), None)
     return tuple(each[:MOST_ASKED] for each in found)
 
@@ -109,9 +109,7 @@ def _meant(text: str) -> list[str]:
     return [text, text.translate(TO_RUSSIAN)] if text.translate(TO_RUSSIAN) != text else [text]
 
 
-def _spelt(asked: list[str]) -> list[tuple[str, ...]]:
-    """As words, and with numbers among them as parts of a phone."""
-    phone = [
-        PHONE + word if word.isascii() and word.isdigit() and len(word) >= FEWEST_DIGITS else word for word in asked
-    ]
-    return [tuple(asked), tuple(phone)]
+def _spelt(word: str) -> tuple[str, ...]:
+    """A number among words may be part of a phone."""
+    is_phone = word.isascii() and word.isdigit() and len(word) >= FEWEST_DIGITS
+    return (word, PHONE + word) if is_phone else (word,)

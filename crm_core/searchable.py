@@ -6,23 +6,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from crm_core.access import may, visible
+from crm_core.access import visible
 from crm_core.actor import Actor
 from crm_core.companies import COMPANIES, CustomerCompany, find_company
 from crm_core.deals import DEALS, Deal, deal_scope
 from crm_core.leads import LEADS, Lead, lead_scope
 from crm_core.people import PEOPLE, Person, by_email, by_phone, find_person
 from crm_core.products import PRODUCTS, Product
-from crm_core.rights import Action
 from crm_core.search import Kind, Texts
 from crm_core.search_words import digits_of, is_dialled
-from crm_core.tasks import TASKS, Task
-from crm_core.tasks import facts as task_facts
+from crm_core.tasks import TASKS, Task, may_read
 from storage import AllOf, Collection, Filter, ReadTx
 
 MAX_NUMBER_DIGITS = 12
-MOST_LEADS = 50
-"""Leads of one person that are found by his texts, newest first."""
+MOST_TOUCHED = 50
+"""Leads, and deals, of one customer that are found by his texts, newest first."""
 
 
 def _contact_texts(tx: ReadTx, person: Person) -> Texts:
@@ -53,12 +51,22 @@ def _named_contact(tx: ReadTx, text: str) -> Iterator[str]:
 
 
 def _leads_of(tx: ReadTx, person_id: str) -> list[Lead]:
-    return tx.find(LEADS, {"person_id": person_id}, sort="-created_at", limit=MOST_LEADS)
+    return tx.find(LEADS, {"person_id": person_id}, sort="-created_at", limit=MOST_TOUCHED)
 
 
 def _contact_touches(tx: ReadTx, person_id: str) -> Iterator[tuple[str, str]]:
     for lead in _leads_of(tx, person_id):
         yield "lead", lead.id
+    yield from _deals_with(tx, "person_id", person_id)
+
+
+def _deals_with(tx: ReadTx, field: str, id: str) -> Iterator[tuple[str, str]]:
+    for deal in tx.find(DEALS, {field: id}, sort="-created_at", limit=MOST_TOUCHED):
+        yield "deal", deal.id
+
+
+def _company_touches(tx: ReadTx, company_id: str) -> Iterator[tuple[str, str]]:
+    yield from _deals_with(tx, "company_id", company_id)
 
 
 def _lead_texts(tx: ReadTx, lead: Lead) -> Texts:
@@ -97,13 +105,9 @@ def _task_texts(tx: ReadTx, task: Task) -> Texts:
 
 
 def _task_scope(actor: Actor) -> Filter | None:
-    """Co-executors and observers stand in no field of the store: the task itself is asked about them."""
+    """Co-executors and observers stand in no field of the store: the task itself is asked (`may_read`)."""
     scope = visible(actor, "task", owner_fields=("responsible_id", "creator_id"))
     return AllOf(({},)) if scope else scope
-
-
-def _task_is_readable(actor: Actor, task: Task) -> bool:
-    return may(actor, "task", Action.READ, task_facts(task))
 
 
 def _deal_texts(tx: ReadTx, deal: Deal) -> Texts:
@@ -146,10 +150,10 @@ LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _na
 CONTACT = Kind(
     "contact", PEOPLE, lambda person: person.name, _contact_texts, _contact_scope, _named_contact, _contact_touches
 )
-TASK = Kind(
-    "task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=_task_is_readable
-)
+TASK = Kind("task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=may_read)
 DEAL = Kind("deal", DEALS, lambda deal: deal.title, _deal_texts, deal_scope, _numbered(DEALS))
-COMPANY = Kind("company", COMPANIES, lambda company: company.name, _company_texts, _company_scope)
+COMPANY = Kind(
+    "company", COMPANIES, lambda company: company.name, _company_texts, _company_scope, touches=_company_touches
+)
 PRODUCT = Kind("product", PRODUCTS, lambda product: product.name, _product_texts, _product_scope)
 KINDS = {kind.name: kind for kind in (CONTACT, COMPANY, LEAD, DEAL, TASK, PRODUCT)}

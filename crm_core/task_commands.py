@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.company import Company
-from crm_core.errors import Conflict, Invalid
+from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.notifications import notify
 from crm_core.rights import Action
 from crm_core.task_groups import group_of
+from crm_core.task_links import checked, checked_link
 from crm_core.task_reminders import plan
 from crm_core.tasks import (
-    LINKABLE,
+    CALLBACK,
     Doing,
     Link,
     Priority,
@@ -38,7 +39,6 @@ MAX_TITLE = 300
 MAX_TEXT = 100_000
 MAX_COMMENT = 10_000
 MAX_PEOPLE = 50
-MAX_LINKS = 50
 MAX_FILES = 200
 MAX_MINUTES = 10_000_000
 
@@ -54,14 +54,12 @@ def create_task(
     company: Company | None = None,
     **more: Any,
 ) -> Task:
-    """A task by hand or by a robot. `more` are fields of `EDITABLE`; `creator_id` counts for the hub's own actor only.
+    """A task by hand or by a robot, for oneself when nobody is named. `more` are fields of `EDITABLE`; `creator_id`
+    counts for the hub's own actor only, and only he leaves a task to nobody.
     `company` is needed for a group, and for the reminder ahead of the deadline. `Invalid` names each wrong field."""
     check(actor, "task", Action.CREATE)
-    given = {"responsible_id": responsible_id} if responsible_id else {}
-    wrong = _wrong(tx, company, {"title": title, **given, **more})
-    if wrong:
-        raise Invalid(wrong)
-    links = _links(more.pop("links", ()), lead_id)
+    _check_new(tx, actor, company, responsible_id, {"title": title, **more})
+    links = _links(tx, actor, more.pop("links", ()), lead_id)
     group = group_of(company.task_groups, more["group"]) if company and more.get("group") else None
     task = Task(
         id=tx.new_id("tsk_"),
@@ -69,7 +67,7 @@ def create_task(
         title=title.strip(),
         responsible_id=responsible_id or actor.id,
         creator_id=creator_id if actor.is_system else actor.id,
-        lead_id=lead_id or _of(links, "lead"),
+        lead_id=_of(links, "lead"),
         person_id=_of(links, "contact"),
         links=links,
         stage=group.stages[0].key if group else None,
@@ -85,9 +83,23 @@ def create_task(
     return task
 
 
-def _links(links: Iterable[Link], lead_id: str | None) -> tuple[Link, ...]:
-    own = (Link("lead", lead_id),) if lead_id else ()
-    return tuple(dict.fromkeys((*own, *links)))
+def _check_new(
+    tx: ReadTx, actor: Actor, company: Company | None, responsible_id: str | None, fields: Mapping[str, Any]
+) -> None:
+    given = {"responsible_id": responsible_id} if responsible_id else {}
+    wrong = _wrong(tx, company, {**fields, **given})
+    if responsible_id is None and actor.id is None and not actor.is_system:
+        wrong["responsible_id"] = "Укажите сотрудника: у токена своих задач нет"
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _links(tx: ReadTx, actor: Actor, links: Sequence[Link], lead_id: str | None) -> tuple[Link, ...]:
+    try:
+        own = (checked_link(tx, actor, Link("lead", lead_id)),) if lead_id else ()
+    except Missing as error:
+        raise Invalid({"lead_id": str(error)}) from None
+    return tuple(dict.fromkeys((*own, *checked(tx, actor, links))))
 
 
 def _of(links: tuple[Link, ...], entity: str) -> str | None:
@@ -120,6 +132,8 @@ def update_task(
         raise Conflict("Задача уже изменена кем-то другим. Прочитайте её заново")
     if not task.open:
         raise Conflict("Задача уже закрыта")
+    if "links" in changes:
+        changes = {**changes, "links": checked(tx, actor, changes["links"], task.links)}
     wanted = _following(company, task, dict(changes))
     before_after = {name: (getattr(task, name), value) for name, value in wanted.items()}
     if all(before == after for before, after in before_after.values()):
@@ -140,8 +154,11 @@ def _following(company: Company | None, task: Task, changes: dict[str, Any]) -> 
     if changes.get("deadline", task.deadline) != task.deadline:
         changes["overdue"] = False  # when it has passed already, the timer says so at once and tells the responsible
     if "links" in changes:
-        links = changes["links"] = _links(changes["links"], task.lead_id if task.kind == "callback" else None)
-        if task.kind != "callback":
+        links = changes["links"]
+        if task.kind == CALLBACK:  # it stays with its lead
+            own = (Link("lead", task.lead_id),) if task.lead_id else ()
+            changes["links"] = tuple(dict.fromkeys((*own, *links)))
+        else:
             changes["lead_id"] = _of(links, "lead")
             if _of(task.links, "contact") or _of(links, "contact"):  # else the customer came with the lead
                 changes["person_id"] = _of(links, "contact")
@@ -181,25 +198,19 @@ def _title(title: str) -> str | None:
     return None if 0 < len(title.strip()) <= MAX_TITLE else f"Укажите название, не длиннее {MAX_TITLE} знаков"
 
 
-def _links_wrong(links: tuple[Link, ...]) -> str | None:
-    if len(links) > MAX_LINKS:
-        return f"Не больше {MAX_LINKS} связей"
-    unknown = sorted({link.entity for link in links} - set(LINKABLE))
-    return f"Связать можно с {', '.join(LINKABLE)}, а не с {', '.join(unknown)}" if unknown else None
-
-
 _CHECKS: Mapping[str, Callable[[Any], str | None]] = {
     "title": _title,
     "description": lambda text: None if len(text) <= MAX_TEXT else f"Не длиннее {MAX_TEXT} знаков",
     "planned_minutes": lambda n: None if n is None or 0 <= n <= MAX_MINUTES else f"От 0 до {MAX_MINUTES} минут",
     "priority": lambda value: None if value in tuple(Priority) else f"Можно {', '.join(Priority)}",
-    "links": _links_wrong,
 }
 
 
 def delegate_task(tx: Tx, actor: Actor, task_id: str, user_id: str, company: Company | None = None) -> Task:
-    """Hand it on: the new responsible is told, the former one stays as an observer."""
+    """Hand it on: the new responsible is told, the former one stays as an observer. `Invalid` names `user_id`."""
     task = task_for(tx, actor, task_id, Doing.EDIT)
+    if wrong := _no_such(tx, "user_id", [user_id]):
+        raise Invalid(wrong)
     former = task.responsible_id
     stays = former is not None and former not in (user_id, *task.observers, task.creator_id)
     changes: dict[str, Any] = {"responsible_id": user_id}

@@ -135,8 +135,9 @@ def reopen_task(tx: Tx, actor: Actor, task_id: str, *, company: Company) -> Task
     return _go(tx, actor, company, task, OPEN, "reopened", **again)
 
 
-def move_task(tx: Tx, actor: Actor, task_id: str, stage: str, *, company: Company) -> Task:
-    """To a stage of its group, with the step that the stage stands for; every rule of that step holds."""
+def move_task(tx: Tx, actor: Actor, task_id: str, stage: str, reason: str = "", *, company: Company) -> Task:
+    """To a stage of its group, with the step that the stage stands for; every rule of that step holds: what waits for
+    acceptance goes back to work with a `reason` only."""
     task = get_task(tx, actor, task_id)
     if task.group is None:
         raise Conflict("У задачи нет группы, а значит и стадий")
@@ -149,7 +150,7 @@ def move_task(tx: Tx, actor: Actor, task_id: str, stage: str, *, company: Compan
     elif not task.open:
         task = reopen_task(tx, actor, task_id, company=company)
     if state is not task.state:
-        task = _step_to(tx, actor, company, task, state)
+        task = _step_to(tx, actor, company, task, state, reason)
     if task.state is not state:
         raise Conflict("Задачу сначала должен принять постановщик")
     if task.stage == stage:
@@ -160,7 +161,7 @@ def move_task(tx: Tx, actor: Actor, task_id: str, stage: str, *, company: Compan
     return moved
 
 
-def _step_to(tx: Tx, actor: Actor, company: Company, task: Task, state: TaskState) -> Task:
+def _step_to(tx: Tx, actor: Actor, company: Company, task: Task, state: TaskState, reason: str) -> Task:
     if state is DONE and task.state is ACCEPTANCE:
         return accept_task(tx, actor, task.id, company=company)
     if state is DONE:
@@ -170,9 +171,10 @@ def _step_to(tx: Tx, actor: Actor, company: Company, task: Task, state: TaskStat
     if state is ACCEPTANCE:
         return complete_task(tx, actor, task.id, company=company)
     if task.state is ACCEPTANCE:
-        task_for(tx, actor, task.id, Doing.JUDGE)
-    task = task_for(tx, actor, task.id, Doing.WORK)
-    return _go(tx, actor, company, task, state, "moved")
+        task = return_task(tx, actor, task.id, reason, company=company)
+    if task.state is state:
+        return task
+    return _go(tx, actor, company, task_for(tx, actor, task.id, Doing.WORK), state, "moved")
 
 
 def _group(company: Company, task: Task) -> TaskGroup | None:

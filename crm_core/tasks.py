@@ -79,10 +79,6 @@ class TaskFile(Struct, frozen=True, kw_only=True):
     """The comment, through which it is read."""
 
 
-LINKABLE = ("lead", "deal", "contact", "company")
-"""Kinds of records that tasks are linked to."""
-
-
 class Task(Entity, frozen=True, kw_only=True):
     number: int
     kind: str = "task"
@@ -135,8 +131,8 @@ TASKS = Collection(
         Index("responsible_id", "open", "deadline"),
         Index("creator_id", "open", "deadline"),
         Index("open", "deadline"),
-        Index("lead_id", "open"),
-        Index("person_id", "open"),
+        Index("lead_id", "open", "deadline"),
+        Index("person_id", "open", "deadline"),
         Index("created_at"),
         Index("kind", "open", "deadline"),
         Index("state", "overdue", "deadline"),
@@ -169,6 +165,8 @@ class TaskLink(Entity, frozen=True, kw_only=True):
 TASK_PLACES = Collection("task_places", TaskPlace, [Index("user_id", "open", "role"), Index("task_id")])
 TASK_LINKS = Collection("task_links", TaskLink, [Index("entity", "record_id", "open"), Index("task_id")])
 
+CALLBACK = "callback"
+"""Kind of a task that a missed call left behind."""
 DUE = "task_due"
 """Kind of the timer that marks a task overdue."""
 MOST_IDS = 20_000
@@ -224,12 +222,20 @@ def task_for(tx: ReadTx, actor: Actor, task_id: str, doing: Doing) -> Task:
     return task
 
 
-def get_task(tx: ReadTx, actor: Actor, task_id: str, action: Action = Action.READ) -> Task:
-    """The task, checked for this action."""
+def may_read(actor: Actor, task: Task) -> bool:
+    """Those who take part; and a callback, which waits for whoever comes to it first, everybody who reads its lead."""
+    if may(actor, "task", Action.READ, facts(task)):
+        return True
+    return task.kind == CALLBACK and may(actor, "task", Action.READ) and may(actor, "lead", Action.READ, facts(task))
+
+
+def get_task(tx: ReadTx, actor: Actor, task_id: str) -> Task:
+    """The task, when the actor may see it."""
     task = tx.get(TASKS, task_id)
     if task is None:
         raise Missing("Такой задачи нет")
-    check(actor, "task", action, facts(task))
+    if not may_read(actor, task):
+        check(actor, "task", Action.READ, facts(task))
     return task
 
 
@@ -252,6 +258,9 @@ def _scope(tx: ReadTx, actor: Actor, open: bool | None) -> Filter | None:
         if people:
             also = {"open": True} if grant.only_open else {}
             ways.append({"id": In(ids_of_people(tx, people, True if grant.only_open else open)), **also})
+    leads = visible(actor, "lead", owner_fields=("responsible_id",))
+    if leads is not None:
+        ways.append(AllOf(({"kind": CALLBACK}, leads)))
     return AnyOf(tuple(ways))
 
 
@@ -351,7 +360,7 @@ def close(
             author_id=user_id,
             author=name,
             text=f"{task.title}: {result or word}",
-            data={"state": state.value},
+            data={"state": state.value, "task_kind": task.kind},
         )
         add(tx, item, owners=participants(task))
     announce(tx, done, state.value)

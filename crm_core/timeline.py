@@ -89,6 +89,7 @@ TIMELINE = Collection(
 def add(tx: Tx, item: TimelineItem, owners: tuple[str | None, ...] = ()) -> TimelineItem:
     """Put it on the timeline and tell the open pages."""
     tx.append(TIMELINE, item)
+    links = {"deal_id": item.deal_id, "task_id": item.task_id, "task_kind": item.data.get("task_kind")}
     tell(
         tx,
         "timeline",
@@ -96,6 +97,6 @@ def add(tx: Tx, item: TimelineItem, owners: tuple[str | None, ...] = ()) -> Time
         item.kind,
         lead_id=item.lead_id,
         owners=owners,
-        data={"direction": item.direction, "channel": item.channel, "deal_id": item.deal_id, "task_id": item.task_id},
+        data={"direction": item.direction, "channel": item.channel, **links},
     )
     return item

@@ -75,14 +75,13 @@ class ReadTx(Protocol):
     def find_words(
         self,
         collection: Collection[E],
-        beginnings: Sequence[str],
+        beginnings: Sequence[tuple[str, ...]],
         *,
-        whole: Sequence[str] = (),
         limit: int,
         after: E | None = None,
     ) -> list[E]:
-        """Documents that hold, for each of these beginnings, a word that begins with it, and each of the `whole` words;
-        those inserted last come first, replaced ones keep their place. `after` continues behind a document of the
+        """Documents that hold, for each of these, a word that begins with one of its beginnings; those inserted last
+        come first, replaced ones keep their place. `after` continues behind a document of the
         former answer. Its cost grows with the number of matches, not with the collection. Nothing asked: nothing.
         `QueryError` when the collection declares no words, `InvalidValue` for what is not letters and digits in lower
         case."""

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from connectors.registry import REGISTRY
+from crm_core.errors import Lack
 from web.api.call import In, Route
 from web.problems import TITLES, TYPE
 from web.services import SERVICES
@@ -33,7 +34,11 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "fields": {"type": "object", "additionalProperties": {"type": "string"}, "description": "поле → что не так"},
-        "missing": {"type": "array", "items": {"type": "string"}, "description": "чего не хватает для стадии"},
+        "missing": {
+            "type": "array",
+            "items": {"$ref": REF.format(name="Lack")},
+            "description": "чего не хватает для стадии или конвертации",
+        },
     },
 }
 IF_MATCH = {
@@ -50,25 +55,6 @@ IDEMPOTENCY = {
     "schema": {"type": "string", "maxLength": 200},
     "description": "Тот же ключ ещё раз — тот же ответ, и ничего не добавляется",
 }
-HEADERS = {
-    ("PATCH", "/leads/{id}"): [IF_MATCH],
-    ("PATCH", "/leads/{id}/person"): [IF_MATCH],
-    ("PATCH", "/companies/{id}"): [IF_MATCH],
-    ("PATCH", "/contacts/{id}"): [IF_MATCH],
-    ("PATCH", "/segments/{id}"): [IF_MATCH],
-    ("PATCH", "/imports/{id}"): [IF_MATCH],
-    ("PATCH", "/tasks/{id}"): [IF_MATCH],
-    ("PATCH", "/tasks/{id}/checklist/{item}"): [IF_MATCH],
-    ("PATCH", "/product-categories/{id}"): [IF_MATCH],
-    ("PATCH", "/products/{id}"): [IF_MATCH],
-    ("PATCH", "/templates/{id}"): [IF_MATCH],
-    ("PATCH", "/users/{id}"): [IF_MATCH],
-    ("POST", "/leads/{id}/move"): [IF_MATCH],
-    ("POST", "/products/{id}/prices"): [IF_MATCH],
-    ("POST", "/leads"): [IDEMPOTENCY],
-}
-"""Call → headers that it reads besides those of every call."""
-
 OWNER = "Внутренний номер ответственного за звонящего"
 DOORS: tuple[tuple[str, str, str, str], ...] = (
     ("post", "/in/forms/{connector}", "Заявка с формы сайта: JSON или обычная HTML-форма", "202"),
@@ -91,7 +77,8 @@ NEEDS = {"/in/orders/{connector}": "order"}
 def describe(routes: Iterable[Route], version: str) -> dict[str, Any]:
     """The OpenAPI document."""
     routes = tuple(routes)
-    types = [found for route in routes for found in (route.body, _shown(route)) if found is not None]
+    types: list[Any] = [Lack]
+    types += [found for route in routes for found in (route.body, _shown(route)) if found is not None]
     types += [each.type for route in routes if route.query for each in msgspec.structs.fields(route.query)]
     (_, components) = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
@@ -138,7 +125,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
         "responses": {str(route.status): _success(route)} | {str(s): _problem(s) for s in route.refusals},
     }
-    operation["parameters"] += HEADERS.get((route.method, route.path), [])
+    operation["parameters"] += [IF_MATCH] if route.reads_version else []
+    operation["parameters"] += [IDEMPOTENCY] if route.idempotent else []
     content = _body(route)
     if content:
         operation["requestBody"] = {"required": _is_required(route.body), "content": content}

@@ -32,6 +32,7 @@ from crm_core.actor import Actor
 from crm_core.changes import CHANGES, Change, last_seq, since
 from crm_core.documents.links import ENTITIES, reads_news
 from crm_core.rights import Action
+from crm_core.tasks import CALLBACK
 from storage import ReadTx, Store, StoreUnavailable
 from web.auth import Signed, look_up, require
 from web.problems import invalid
@@ -101,8 +102,7 @@ def sees(actor: Actor, change: Change) -> bool:
         return False
     if change.entity == "notification":
         return bool(change.to)
-    timeline = change.entity == "timeline"
-    entities = _records_of(change) if timeline else (ENTITY_RIGHTS.get(change.entity, change.entity),)
+    entities = _records_of(change)
     stage, pipeline = (
         value if isinstance(value := change.data.get(key), str) else None for key in ("stage", "pipeline")
     )
@@ -113,11 +113,20 @@ def sees(actor: Actor, change: Change) -> bool:
 
 
 def _records_of(change: Change) -> tuple[str, ...]:
-    """Whose right to read counts for news of a timeline item; any of them is enough."""
+    """Whose right to read counts; any of them is enough. Callbacks are seen like their leads, items of the timeline
+    like what they are of."""
+    if change.entity == "task":
+        return _task(change.data.get("kind"))
+    if change.entity != "timeline":
+        return (ENTITY_RIGHTS.get(change.entity, change.entity),)
     if change.data.get("task_id") or change.event in ("task", "comment"):
-        return ("task",)
+        return _task(change.data.get("task_kind"))
     linked = {"lead": change.lead_id, "deal": change.data.get("deal_id")}
     return tuple(entity for entity, id in linked.items() if id) or ("contact",)
+
+
+def _task(kind: object) -> tuple[str, ...]:
+    return ("task", "lead") if kind == CALLBACK else ("task",)
 
 
 @dataclass(eq=False, slots=True)

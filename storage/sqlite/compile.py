@@ -49,10 +49,12 @@ def words_table(collection: Collection[Any]) -> str:
     return f"{collection.name}_words"
 
 
-def words_match(beginnings: Sequence[str], whole: Sequence[str]) -> str:
-    """The full-text query for documents that hold all of these."""
-    asked = [f'"{checked_word(each)}"' for each in whole] + [f'"{checked_word(each)}" *' for each in beginnings]
-    return " ".join(asked)
+def words_match(beginnings: Sequence[tuple[str, ...]]) -> str:
+    """The full-text query for documents that hold a word for each of these; empty when there can be none."""
+    if not all(beginnings):
+        return ""
+    asked = (" OR ".join(f'"{checked_word(each)}" *' for each in either) for either in beginnings)
+    return " AND ".join(f"({each})" for each in asked)
 
 
 def where_clause(collection: Collection[Any], where: Filter) -> Sql:

@@ -109,7 +109,7 @@ def _prepare_collection(db: apsw.Connection, collection: Collection[Any], *, sta
 def _declaration(collection: Collection[Any]) -> str:
     """All that the table is made of: a change of it means to build columns and indexes anew."""
     columns = (f"{name} {collection.fields[name].kind.value}" for name in sorted(collection.columns))
-    words = [f"words {collection.words}"] if collection.words else []
+    words = [f"words {collection.words} {WORDS}"] if collection.words else []
     return "\n".join([*columns, *sorted(_create_index(collection, index) for index in collection.indexes), *words])
 
 
@@ -126,13 +126,15 @@ def _fill_columns(db: apsw.Connection, collection: Collection[Any]) -> None:
         db.execute(update, (*(to_column(get(entity)) for get in collection.getters), rowid))
 
 
+WORDS = "content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='2 3 4'"
+"""The words are split already and compared sign by sign; where they stand in the document does not matter. Two to four
+signs have an index of their own: they begin so many words that joining those would take long."""
+
+
 def _fill_words(db: apsw.Connection, collection: Collection[Any]) -> None:
-    """The words are split already and compared sign by sign; where they stand in the document does not matter. Two and
-    three signs have an index of their own: they begin so many words that joining those would take long."""
     table = words_table(collection)
-    options = "content='', contentless_delete=1, detail=none, tokenize='ascii', prefix='2 3'"
     db.execute(f'DROP TABLE IF EXISTS "{table}"')
-    db.execute(f'CREATE VIRTUAL TABLE "{table}" USING fts5(words, {options})')
+    db.execute(f'CREATE VIRTUAL TABLE "{table}" USING fts5(words, {WORDS})')
     for rowid, document in _documents(db, collection.name):
         words = " ".join(collection.words_of(collection.decode(document)))
         db.execute(f'INSERT INTO "{table}" (rowid, words) VALUES (?, ?)', (rowid, words))

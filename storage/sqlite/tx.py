@@ -117,14 +117,13 @@ class SqliteReadTx:
     def find_words(
         self,
         collection: Collection[E],
-        beginnings: Sequence[str],
+        beginnings: Sequence[tuple[str, ...]],
         *,
-        whole: Sequence[str] = (),
         limit: int,
         after: E | None = None,
     ) -> list[E]:
         self._settle(collection)
-        table, match = words_table(collection), words_match(beginnings, whole)
+        table, match = words_table(collection), words_match(beginnings)
         if not match:
             return []
         behind, values = "", [match]

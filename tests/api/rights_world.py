@@ -18,13 +18,13 @@ from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
 from crm_core.documents.issued import announce as announce_document
 from crm_core.leads import LEADS, Lead, Source, announce
 from crm_core.products import create_product
-from crm_core.search import STATE, STATE_ID
+from crm_core.search import is_caught_up
 from crm_core.task_commands import create_task
 from crm_core.tasks import close
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import DEPARTMENTS, Department
 from router.person import create_person
-from storage import ReadTx, Tx
+from storage import Tx
 from tests.api.hub import ROLES, Bench, Caller, until
 from tests.api.rights_table import Case, Reader
 
@@ -87,15 +87,9 @@ async def furnish(bench: Bench) -> World:
     start = await store.read(last_seq)
     cases = await store.write(_records, company, ids)
     items, linked = await store.write(_linked, company, ids)
-    await until(lambda: store.read(_is_indexed))
+    await until(lambda: store.read(is_caught_up))
     callers = {role: await bench.sign_in(role) for role in ROLES}
     return World(bench, ids, readers, callers, cases, items, linked, start)
-
-
-def _is_indexed(tx: ReadTx) -> bool:
-    """The search has read all news."""
-    state = tx.get(STATE, STATE_ID)
-    return state is not None and state.building is None and state.seq >= last_seq(tx)
 
 
 def _departments(tx: Tx) -> None:

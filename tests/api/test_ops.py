@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +17,10 @@ from router.journal import JOURNAL, accept, quarantine
 from storage import StoreUnavailable, Tx
 from tests.api.hub import Bench, Caller, until
 from web import ops
+from web.api import routes
+from web.api.routes import ROUTES
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 
@@ -209,6 +214,33 @@ async def test_working_hours_answer_for_any_moment(bench: Bench) -> None:
     assert (await admin.get("/api/v1/workhours/nowhere")).status == 404
     for at in ("1800-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00%2B14:00", "2026-13-01T00:00:00Z"):
         assert set((await admin.get(f"/api/v1/workhours/office?at={at}")).fields) == {"at"}, at
+
+
+def test_every_list_tells_whether_there_is_more() -> None:
+    for route in ROUTES:
+        if members := getattr(route.answer, "__struct_fields__", ()):
+            assert "items" not in members or "next" in members, route.path
+
+
+async def test_every_call_that_reads_a_version_says_so(bench: Bench) -> None:
+    document = (await bench.stranger.get("/api/openapi.json")).json
+    told = {
+        (method.upper(), path.removeprefix("/api/v1"))
+        for path, methods in document["paths"].items()
+        for method, each in methods.items()
+        if any(parameter["name"] == "If-Match" for parameter in each["parameters"])
+    }
+    assert told == {(route.method, route.path) for route in ROUTES if route.reads_version}
+    assert {("PATCH", "/deals/{id}"), ("POST", "/deals/{id}/move"), ("DELETE", "/companies/{id}")} <= told
+    handlers = {(route.handler.__module__, route.handler.__name__) for route in ROUTES}  # type: ignore[attr-defined]
+    for path in Path(routes.__file__).parent.glob("*.py"):
+        functions = [each for each in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(each, FUNCTIONS)]
+        for each in functions:
+            reads = any(isinstance(node, ast.Attribute) and node.attr == "if_match" for node in ast.walk(each))
+            assert not reads or (f"web.api.{path.stem}", each.name) in handlers, f"{each.name} reads it out of sight"
+    problem = document["components"]["schemas"]["Problem"]["properties"]["missing"]
+    assert problem["items"] == {"$ref": "#/components/schemas/Lack"}
+    assert set(document["components"]["schemas"]["Lack"]["properties"]) == {"kind", "key", "title", "stage"}
 
 
 async def test_the_description_is_whole(bench: Bench) -> None:

@@ -36,7 +36,9 @@ async def history(bench: Bench) -> dict[str, Any]:
     admin = await bench.token("admin")
     path, person = f"/api/v1/leads/{lead['id']}", lead["person"]["id"]
     await admin.post(f"{path}/notes", {"text": f"{NAME} просил тайный договор"})
-    await admin.post("/api/v1/tasks", {"title": "Перезвонить Кузьме", "lead_id": lead["id"]})
+    boss = (await bench.hire("boss")).id
+    task = {"title": "Перезвонить Кузьме", "lead_id": lead["id"], "responsible_id": boss}
+    assert (await admin.post("/api/v1/tasks", task)).status == 201
     await admin("PATCH", path, {"title": f"Станок для {NAME}", "fields": {"comment": "у реки"}})
     await customer(bench, comment=f"{TEXT}, ещё раз")
     card = {"position": "Капитан-художник", "birthday": "1978-11-05", "comment": "Любит красного коня"}

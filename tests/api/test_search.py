@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from crm_core.search import ENTRIES, STATE, begin_anew
+from crm_core.changes import tell
+from crm_core.people import PEOPLE
+from crm_core.search import ENTRIES, MOST_FRESH, STATE, STATE_ID, Question, begin_anew, is_caught_up
 from crm_core.searchable import KINDS
 from router.indexer import Indexer
 from tests.api.hub import ROLES, Bench, until
@@ -22,18 +24,14 @@ async def fill(bench: Bench) -> None:
     admin = await bench.token("admin")
     for customer in CUSTOMERS:
         assert (await admin.post("/api/v1/leads", customer)).status == 201
-    assert (await admin.post("/api/v1/tasks", {"title": "Подготовить смету для Анны"})).status == 201
+    boss = (await bench.hire("boss")).id
+    task = {"title": "Подготовить смету для Анны", "responsible_id": boss}
+    assert (await admin.post("/api/v1/tasks", task)).status == 201
 
 
 async def indexed(bench: Bench) -> None:
     """The worker has caught up."""
-
-    async def caught_up() -> bool:
-        return await bench.hub.store.read(
-            lambda tx: (state := tx.first(STATE)) is not None and state.seq == tx.last_number("change")
-        )
-
-    await until(caught_up)
+    await until(lambda: bench.hub.store.read(is_caught_up))
 
 
 async def ask(bench: Bench, text: str, role: str = "admin") -> dict[str, list[str]]:
@@ -102,6 +100,50 @@ async def test_what_was_corrected_is_found_by_its_new_words_only(bench: Bench) -
         assert (await ask(bench, "кузнец"))["leads"] == ["Олег Кузнецов"]
         assert (await ask(bench, "сидоров"))["contacts"] == []
         await indexed(bench)
+
+
+async def test_deals_are_found_by_what_their_customers_are_called_now(bench: Bench) -> None:
+    admin = await bench.token("admin")
+    person = (await admin.post("/api/v1/contacts", {"name": "Олег Фомин", "phones": ["+79160001122"]})).json
+    company = (await admin.post("/api/v1/companies", {"name": "Ромашка"})).json
+    for owner in ({"person_id": person["id"]}, {"company_id": company["id"]}):
+        assert (await admin.post("/api/v1/deals", {"title": "Станок"} | owner)).status == 201
+    await indexed(bench)
+    assert (await admin("PATCH", f"/api/v1/contacts/{person['id']}", {"name": "Олег Кузнецов"})).status == 200
+    assert (await admin("PATCH", f"/api/v1/companies/{company['id']}", {"name": "Василёк"})).status == 200
+    for _ in range(2):
+        for text, number in (("кузнец", 1), ("василек", 1), ("0001122", 1), ("фомин", 0), ("ромашка", 0)):
+            found = (await admin.get("/api/v1/search", params={"q": text})).json["deals"]
+            assert (text, len(found)) == (text, number)
+        await indexed(bench)
+
+
+async def test_a_search_does_not_do_the_work_of_an_index_that_is_far_behind(bench: Bench) -> None:
+    await fill(bench)
+    await indexed(bench)
+    store = bench.hub.store
+
+    def rush(tx: Any) -> int:
+        person = tx.first(PEOPLE)
+        for number in range(2 * MOST_FRESH):
+            tell(tx, "task", f"gone-{number}", "updated")
+        tell(tx, "contact", person.id, "updated")
+        made = Question(tx, KINDS, "4567")
+        return len(made.fresh)
+
+    assert 0 < await store.write(rush) <= MOST_FRESH
+
+
+async def test_an_index_of_other_kinds_is_built_anew(bench: Bench) -> None:
+    await fill(bench)
+    await indexed(bench)
+    store = bench.hub.store
+    fewer = {name: kind for name, kind in KINDS.items() if name != "task"}
+    await Indexer(store, fewer).rebuild()
+    while not await Indexer(store, KINDS).work_once():
+        pass
+    assert (await store.read(lambda tx: tx.require(STATE, STATE_ID))).kinds == tuple(KINDS)
+    assert (await ask(bench, "смету анн"))["tasks"] == ["Подготовить смету для Анны"]
 
 
 async def test_each_role_finds_only_what_it_may_read(bench: Bench) -> None:

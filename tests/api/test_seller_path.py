@@ -70,7 +70,8 @@ async def test_a_lead_is_moved_with_its_version_and_a_gate_says_what_is_missing(
     path = f"/api/v1/leads/{lead['id']}"
     refused = await admin.post(f"{path}/move", {"stage": "converted"})
     assert refused.status == 422
-    assert refused.json["missing"]
+    assert {(lack["kind"], lack["stage"]) for lack in refused.json["missing"]} == {("field", "converted")}
+    assert all(lack["title"] for lack in refused.json["missing"])
     unknown = await admin.post(f"{path}/move", {"stage": "nowhere"})
     assert unknown.status == 422
     assert "missing" not in unknown.json

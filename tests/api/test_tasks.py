@@ -78,6 +78,7 @@ async def test_steps_besides_the_straight_way(bench: Bench, people: dict[str, st
     task = await give(anna, group="purchase")
     path = f"/api/v1/tasks/{task['id']}"
     assert (await anna.post(f"{path}/defer")).json["stage"] == "on_the_way"
+    assert set((await anna.post(f"{path}/delegate", {"user_id": "nobody"})).fields) == {"user_id"}
     assert (await anna.post(f"{path}/move", {"stage": "ordered"})).json["state"] == "in_work"
     assert set((await anna.post(f"{path}/move", {"stage": "nowhere"})).fields) == {"stage"}
     assert (await vera.post(f"{path}/start")).status == 403
@@ -151,7 +152,9 @@ async def test_an_overdue_task_is_found_and_told_once(bench: Bench, people: dict
 
 async def test_links_lead_to_records_that_one_may_see(bench: Bench) -> None:
     lead = await bench.lead_of(await bench.form())
-    buyer, admin = await bench.token("procurement"), await bench.token("admin")
+    await bench.hire("buyer", "procurement")
+    await bench.hire("root", "admin")
+    buyer, admin = await bench.sign_in("buyer"), await bench.sign_in("root")
     link = {"entity": "lead", "id": lead["id"]}
     assert (await buyer.post("/api/v1/tasks", {"title": "Х", "links": [link]})).status == 403
     wrong = await admin.post("/api/v1/tasks", {"title": "Х", "links": [link, {"entity": "contact", "id": "no"}]})
@@ -159,6 +162,8 @@ async def test_links_lead_to_records_that_one_may_see(bench: Bench) -> None:
     task = await give(admin)
     path = f"/api/v1/tasks/{task['id']}"
     assert (await admin("PATCH", path, {"links": [link]})).json["lead_id"] == lead["id"]
+    twice = await admin("PATCH", path, {"links": [link, link, {"entity": "deal", "id": "no"}]})
+    assert twice.fields == {"links[2]": "Такой сделки нет"}
     assert (await admin("PATCH", path, {"links": []})).json["lead_id"] is None
 
 
@@ -234,8 +239,30 @@ async def test_files_come_with_a_task_or_a_comment_and_only_its_people_read_them
     assert set((await anna.post(f"{path}/comments", {})).fields) == {"text"}
 
 
+async def test_a_program_names_whose_task_it_is_and_has_none_itself(bench: Bench, people: dict[str, str]) -> None:
+    program = await bench.token("admin")
+    refused = await program.post("/api/v1/tasks", {"title": "Счёт"})
+    assert (refused.status, set(refused.fields)) == (422, {"responsible_id"})
+    given = await give(program, responsible_id=people["anna"])
+    assert (given["responsible_id"], given["creator_id"]) == (people["anna"], None)
+    for asked in ("mine=true", "role=responsible", "role=observer"):
+        assert (await program.get(f"/api/v1/tasks?{asked}")).status == 403
+
+
+async def test_a_task_is_taken_back_from_acceptance_by_a_move_with_a_reason(
+    bench: Bench, people: dict[str, str]
+) -> None:
+    boris = await bench.sign_in("boris")
+    path = f"/api/v1/tasks/{(await give(boris, group='installation'))['id']}"
+    assert (await boris.post(f"{path}/complete", {"result": "Смонтировали"})).json["state"] == "acceptance"
+    assert set((await boris.post(f"{path}/move", {"stage": "in_work"})).fields) == {"reason"}
+    back = (await boris.post(f"{path}/move", {"stage": "in_work", "reason": "Нет фото"})).json
+    assert (back["state"], back["result"]) == ("in_work", None)
+
+
 async def test_a_task_repeats_until_it_is_stopped(bench: Bench) -> None:
-    admin = await bench.token("admin")
+    await bench.hire("root", "admin")
+    admin = await bench.sign_in("root")
     task = await give(admin, title="Отчёт по складу")
     path = f"/api/v1/tasks/{task['id']}/repeat"
     assert (await admin.get(path)).status == 404

@@ -82,7 +82,7 @@ async def test_a_task_is_given_on_the_page(office: Office, sit: Sit) -> None:
     seat = await sit(anna, PHONE)
     page = seat.page
     await seat.go("/tasks")
-    await page.get_by_text("Новая задача").click()
+    await page.get_by_role("button", name="Новая задача").click()
     assert await seat.overflow() == 0
     await page.get_by_label("Название").fill("Проверить цену")
     await page.get_by_label("Ответственный").select_option("Борис Иванов")

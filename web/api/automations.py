@@ -49,6 +49,7 @@ def show(company: Company, automation: Automation) -> AutomationOut:
 
 class Automations(Out, frozen=True, kw_only=True):
     items: list[AutomationOut]
+    next: None = None
 
 
 async def list_(call: Call[None, None]) -> Automations:

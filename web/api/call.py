@@ -126,6 +126,8 @@ class Route:
     """Of the answer."""
     accepts: str = "application/json"
     """Of the body."""
+    idempotent: bool = False
+    """It reads `Idempotency-Key`."""
     upload: bool = False
     """A `multipart/form-data` body is taken too: its files are stored, and their ids become `attachments`."""
 
@@ -142,6 +144,12 @@ class Route:
     def body(self) -> type[In] | None:
         """Struct of the body."""
         return self._struct(1)
+
+    @property
+    def reads_version(self) -> bool:
+        """It reads `If-Match`: the handler asks for `call.if_match`."""
+        code = getattr(self.handler, "__code__", None)
+        return code is not None and "if_match" in code.co_names
 
     @property
     def answer(self) -> Any:

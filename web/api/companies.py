@@ -188,6 +188,7 @@ class SimilarQuery(In, frozen=True, kw_only=True):
 
 class SimilarOut(Out, frozen=True, kw_only=True):
     items: list[CompanyOut]
+    next: None = None
 
 
 async def look_alike(call: Call[SimilarQuery, None]) -> SimilarOut:

@@ -54,6 +54,7 @@ def _set_lines(tx: Tx, actor: Actor, company: Company, deal_id: str, body: NewLi
 
 class DealDocuments(Out, frozen=True, kw_only=True):
     items: list[DocumentOut]
+    next: None = None
 
 
 async def documents(call: Call[None, None]) -> DealDocuments:

@@ -265,6 +265,7 @@ class StayOut(Out, frozen=True, kw_only=True):
 
 class Stays(Out, frozen=True, kw_only=True):
     items: list[StayOut]
+    next: None = None
 
 
 async def stays(call: Call[None, None]) -> Stays:
@@ -313,6 +314,7 @@ class PipelineOut(Out, frozen=True, kw_only=True):
 
 class Pipelines(Out, frozen=True, kw_only=True):
     items: list[PipelineOut]
+    next: None = None
 
 
 async def pipelines(call: Call[None, None]) -> Pipelines:

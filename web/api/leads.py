@@ -13,7 +13,7 @@ from crm_core.access import check
 from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import record
 from crm_core.company import Company
-from crm_core.errors import Conflict, Invalid, Missing
+from crm_core.errors import Conflict, Incomplete, Invalid, Lack, Missing
 from crm_core.leads import LEADS, Lead, edit_lead, get_lead, list_leads, mark_seen, move_lead
 from crm_core.rights import Action
 from crm_core.search import matching
@@ -275,15 +275,15 @@ class Move(In, frozen=True, kw_only=True):
 
 
 async def move(call: Call[None, Move]) -> LeadOut:
-    """A move that a gate refuses is answered `422` with `missing`: what is lacking, in words."""
-    stages = {stage.key for stage in call.company.stages}
+    """A move that a gate refuses is answered `422` with `missing`: kind, key, stage and title of each thing."""
+    stage = call.body.stage
     try:
-        return await call.write(_move, call.company, call.id, call.body.stage, call.if_match)
+        return await call.write(_move, call.company, call.id, stage, call.if_match)
     except Invalid as error:
-        if call.body.stage not in stages:
+        if stage not in {each.key for each in call.company.stages}:
             raise
-        missing = list(error.fields.values())
-        raise Problem(422, "; ".join(missing), fields=error.fields, extra={"missing": missing}) from error
+        lacks = [Lack(kind="field", key=key, title=title, stage=stage) for key, title in error.fields.items()]
+        raise Incomplete("Чтобы перевести лид на эту стадию, не хватает", lacks) from error
 
 
 def _move(tx: Tx, actor: Actor, company: Company, lead_id: str, stage: str, version: int | None) -> LeadOut:
@@ -301,7 +301,15 @@ def _seen(tx: Tx, actor: Actor, lead_id: str) -> LeadOut:
 
 ROUTES = (
     Route("GET", "/leads", list_, "Лиды с отбором", "lead.read"),
-    Route("POST", "/leads", create, "Создать лид: он пройдёт маршрутизацию и распределение", "lead.create", 201),
+    Route(
+        "POST",
+        "/leads",
+        create,
+        "Создать лид: он пройдёт маршрутизацию и распределение",
+        "lead.create",
+        201,
+        idempotent=True,
+    ),
     Route("GET", "/leads/{id}", read, "Карточка лида", "lead.read"),
     Route("PATCH", "/leads/{id}", patch, "Изменить карточку", "lead.update"),
     Route("POST", "/leads/{id}/take", take, "Взять в работу", "lead.update"),

@@ -77,11 +77,15 @@ async def delegate(call: Call[None, Delegation]) -> TaskOut:
 
 class TaskMove(In, frozen=True, kw_only=True):
     stage: Id
+    reason: Said = ""
+    """What is still to be mended, when this takes the task back from acceptance."""
 
 
 async def move(call: Call[None, TaskMove]) -> TaskOut:
     """To a stage of its group, with the step that the stage stands for."""
-    return show_task(await call.write(move_task, call.id, call.body.stage, company=call.company), call.actor)
+    return show_task(
+        await call.write(move_task, call.id, call.body.stage, call.body.reason, company=call.company), call.actor
+    )
 
 
 ROUTES = (

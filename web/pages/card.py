@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crm_core.access import may
@@ -13,8 +14,8 @@ from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import LEADS, Lead, facts, get_lead, list_leads
 from crm_core.people import Person
 from crm_core.rights import Action
-from crm_core.tasks import TASKS, Task
-from crm_core.tasks import facts as task_facts
+from crm_core.task_steps import allowed_steps
+from crm_core.tasks import Task, list_tasks
 from crm_core.users import USERS, User
 from distribution.candidates import load
 from distribution.desk import Desk
@@ -38,6 +39,8 @@ class Card:
     ways: list[Way]
     staff: dict[str, str]
     tasks: list[Task]
+    task_steps: Mapping[str, tuple[str, ...]]
+    """What the reader may do with each of them."""
     former: list[Lead]
     queue_title: str
     may_change: bool
@@ -57,6 +60,7 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
     """`Missing` or `Forbidden` as the core says."""
     lead = get_lead(tx, actor, lead_id)
     queue = desk.queues.get(lead.queue)
+    tasks = list_tasks(tx, actor, {"lead_id": lead.id, "open": True}, limit=FORMER)
     return Card(
         lead=lead,
         person=person_of(tx, lead),
@@ -66,7 +70,8 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
         talk=talk(tx, actor, lead),
         ways=ways(tx, desk, lead),
         staff=staff(tx, desk),
-        tasks=shown_tasks(actor, tx.find(TASKS, {"lead_id": lead.id, "open": True})),
+        tasks=tasks,
+        task_steps={task.id: allowed_steps(actor, task) for task in tasks},
         former=_former(tx, actor, lead),
         queue_title=queue.title if queue else lead.queue,
         may_change=may(actor, "lead", Action.UPDATE, facts(lead)),
@@ -82,11 +87,6 @@ def card(tx: ReadTx, actor: Actor, desk: Desk, lead_id: str) -> Card:
 def _deal(tx: ReadTx, actor: Actor, lead: Lead) -> Deal | None:
     deal = tx.get(DEALS, lead.deal_id) if lead.deal_id else None
     return deal if deal and may(actor, "deal", Action.READ, deal_facts(deal)) else None
-
-
-def shown_tasks(actor: Actor, tasks: list[Task]) -> list[Task]:
-    """Callbacks are everybody's who works with the customer, other tasks only theirs who take part."""
-    return [task for task in tasks if task.kind == "callback" or may(actor, "task", Action.READ, task_facts(task))]
 
 
 def stage_of(desk: Desk, lead: Lead) -> Stage:

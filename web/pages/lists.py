@@ -1,4 +1,4 @@
-"""Lists: leads, callback tasks, calls. A list is a page; «Показать ещё» appends the next rows of the same list."""
+"""Lists: leads and calls. A list is a page; «Показать ещё» appends the next rows of the same list."""
 
 from __future__ import annotations
 
@@ -15,20 +15,16 @@ from crm_core.leads import LEADS, Lead, list_leads
 from crm_core.people import Person, find_person
 from crm_core.search import matching
 from crm_core.searchable import KINDS
-from crm_core.task_steps import complete_task
-from crm_core.tasks import TASKS, list_tasks
 from crm_core.users import User
 from distribution.desk import Desk
 from router import normalize
 from storage import AllOf, Collection, Filter, Gte, ReadTx
 from web.downloads import export
-from web.pages.actions import done, form_of, toast
 from web.pages.card import leads_by_id
 from web.pages.conversation import staff
 from web.pages.i18n import mark
 from web.pages.look import look, seen_by
 from web.pages.render import Reader, page, part, reader, wants_part
-from web.pages.task import STATES
 
 PAGE = 50
 PERIODS = (
@@ -143,33 +139,6 @@ def _active(tx: ReadTx, desk: Desk) -> list[User]:
 def _start(who: Reader, request: web.Request) -> datetime | None:
     with seen_by(who.look):
         return since(request.query.get("period", ""), who.look.now)
-
-
-def task_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:
-    """Open tasks by their deadline, so overdue ones come first; or those done lately."""
-    finished = query.get("state") == "done"
-    where: dict[str, Any] = {"open": not finished}
-    if query.get("whose") != "all":
-        where["responsible_id"] = actor.id
-    sort = "-deadline" if finished else "deadline"
-    items = list_tasks(tx, actor, where, sort=sort, limit=PAGE, after=query.get("after") or None)
-    people = _people(tx, {task.person_id for task in items})
-    leads = leads_by_id(tx, {task.lead_id for task in items if task.lead_id})
-    return Rows(items, _next(tx, TASKS, items, sort), people, leads, _users(tx, desk))
-
-
-async def tasks_page(request: web.Request) -> web.Response:
-    """`GET /tasks`."""
-    return await _show(request, await reader(request), "tasks", task_rows, states=STATES)
-
-
-async def finish_task(request: web.Request) -> web.Response:
-    """`POST /tasks/{id}/complete` with what came out of it."""
-    who, task_id = await reader(request), request.match_info["id"]
-    result = (await form_of(request)).get("result", "").strip()
-    task = await who.write(complete_task, who.actor, task_id, result, company=who.services.desk.company)
-    text = mark("Задача передана на приёмку") if task.open else mark("Задача выполнена")
-    return done(**{"task:changed": {"task": task_id, "lead": task.lead_id}, "toast": toast(who, text)})
 
 
 def call_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], start: datetime | None) -> Rows:

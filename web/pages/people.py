@@ -1,4 +1,4 @@
-"""A person with everything that passed, and the search that finds him."""
+"""A person with everything that passed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from crm_core.errors import Missing
 from crm_core.leads import Lead, list_leads
 from crm_core.people import Person, find_person
 from crm_core.rights import Action
-from crm_core.search import Question
-from crm_core.searchable import CONTACT, KINDS, LEAD, TASK
-from crm_core.tasks import TASKS, Task
+from crm_core.tasks import Task, list_tasks
 from distribution.desk import Desk
 from storage import ReadTx
-from web.pages.card import shown_tasks
 from web.pages.conversation import Talk, staff, talk
 from web.pages.render import page, reader
 
@@ -36,14 +33,6 @@ class Dossier:
     users: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    people: list[Person]
-    leads: list[Lead]
-    tasks: list[Task]
-    users: dict[str, str]
-
-
 def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
     """The person; his timeline is that of his newest visible lead, which shows the whole history."""
     check(actor, "contact", Action.READ)
@@ -55,7 +44,7 @@ def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
         person=person,
         leads=leads,
         deals=list_deals(tx, actor, {"person_id": person.id}, limit=SHOWN),
-        tasks=shown_tasks(actor, tx.find(TASKS, {"person_id": person.id, "open": True})),
+        tasks=list_tasks(tx, actor, {"person_id": person.id, "open": True}, limit=SHOWN),
         talk=talk(tx, actor, leads[0]) if leads else None,
         staff=staff(tx, desk),
         users={user.id: user.name for user in desk.roster(tx).users},
@@ -67,22 +56,3 @@ async def person_page(request: web.Request) -> web.Response:
     who = await reader(request)
     found = await who.read(dossier, who.actor, who.services.desk, request.match_info["id"])
     return await page(request, who, "people/person.html", "leads", dossier=found)
-
-
-def search(tx: ReadTx, actor: Actor, desk: Desk, text: str) -> Found:
-    """Everything that the reader may see and that fits, the best first."""
-    question = Question(tx, KINDS, text)
-    return Found(
-        question.records(CONTACT, actor, SHOWN),
-        question.records(LEAD, actor, SHOWN),
-        question.records(TASK, actor, SHOWN),
-        {user.id: user.name for user in desk.roster(tx).users},
-    )
-
-
-async def search_page(request: web.Request) -> web.Response:
-    """`GET /search?q=`."""
-    who = await reader(request)
-    text = request.query.get("q", "").replace("\0", "").strip()[:200]
-    found = await who.read(search, who.actor, who.services.desk, text) if text else None
-    return await page(request, who, "people/search.html", "search", q=text, found=found)

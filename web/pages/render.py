@@ -23,6 +23,7 @@ from crm_core.actor import Actor
 from crm_core.changes import last_seq
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.rights import Action
+from crm_core.searchable import KINDS
 from crm_core.tasks import TASKS
 from crm_core.users import User
 from storage import ReadTx
@@ -109,6 +110,7 @@ async def page(request: web.Request, who: Reader, template: str, section: str, *
     shown = [each for each in SECTIONS if may(who.actor, each[4], Action.READ)]
     frame |= {"section": section, "sections": shown, "may_users": may(who.actor, "user", Action.MANAGE)}
     frame["may_import"] = any(may(who.actor, kind, Action.IMPORT) for kind in IMPORTED)
+    frame["searches"] = any(kind.scope(who.actor) is not None for kind in KINDS.values())
     return _answer(request, who.look, template, {**_common(who), **frame, **context})
 
 

@@ -20,8 +20,10 @@ from crm_core.leads import Lead, get_lead
 from crm_core.people import PEOPLE, Person
 from crm_core.rights import Action
 from crm_core.task_checklist import add_check, change_check
-from crm_core.task_commands import comment_task, create_task, delegate_task
+from crm_core.task_commands import comment_task, delegate_task
 from crm_core.task_groups import TaskGroup
+from crm_core.task_reminders import moment_of
+from crm_core.task_repeat import TASK_SERIES, TaskSeries
 from crm_core.task_steps import (
     accept_task,
     allowed_steps,
@@ -39,8 +41,9 @@ from distribution.desk import Desk
 from storage import ReadTx
 from web.pages.actions import done, form_of, toast
 from web.pages.i18n import mark
+from web.pages.records import KINDS, Linked, address, linked
 from web.pages.render import Reader, page, part, reader, wants_part
-from web.pages.typed import moment_of
+from web.pages.task_parts import BEFORES, DAYS_OFF, UNITS
 from web.pages.uploads import read_form
 
 COMMENTS = 200
@@ -80,6 +83,11 @@ class TaskCard:
     names: Mapping[str, str]
     users: list[User]
     """Whom it can be given to."""
+    links: list[Linked]
+    """What it is about, as far as the reader may open that; its lead and its customer stand above."""
+    edits: bool
+    series: TaskSeries | None
+    """The rule by which it comes again."""
 
 
 def task_card(tx: ReadTx, actor: Actor, desk: Desk, task_id: str) -> TaskCard:
@@ -98,6 +106,9 @@ def task_card(tx: ReadTx, actor: Actor, desk: Desk, task_id: str) -> TaskCard:
         comments=newest[::-1],
         names={user.id: user.name for user in roster},
         users=sorted(roster, key=lambda user: user.name),
+        links=[each for each in linked(tx, actor, task) if each.id not in (task.lead_id, task.person_id)],
+        edits=task.open and may_do(actor, task, Doing.EDIT),
+        series=tx.get(TASK_SERIES, task.series_id) if task.series_id else None,
     )
 
 
@@ -113,10 +124,11 @@ def _lead(tx: ReadTx, actor: Actor, lead_id: str | None) -> Lead | None:
 async def task_page(request: web.Request) -> web.Response:
     """`GET /tasks/{id}`."""
     who = await reader(request)
-    return await _show(request, who, request.match_info["id"])
+    return await show(request, who, request.match_info["id"])
 
 
-async def _show(request: web.Request, who: Reader, task_id: str) -> web.Response:
+async def show(request: web.Request, who: Reader, task_id: str) -> web.Response:
+    """The card, as a page or as the part that a script asked for."""
     card = await who.read(task_card, who.actor, who.services.desk, task_id)
     context: dict[str, Any] = {
         "card": card,
@@ -124,6 +136,12 @@ async def _show(request: web.Request, who: Reader, task_id: str) -> web.Response
         "tones": TONES,
         "priorities": PRIORITIES,
         "steps": PLAIN_STEPS,
+        "words": KINDS,
+        "address": lambda kind, id: address(request, kind, id),
+        "moment_of": moment_of,
+        "befores": BEFORES,
+        "units": UNITS,
+        "days_off": DAYS_OFF,
     }
     if wants_part(request):
         return part(request, who, "tasks/card.html", **context)
@@ -138,18 +156,6 @@ def _changed(who: Reader, task: Task, text: str) -> web.Response:
     return done(**{"task:changed": {"task": task.id, "lead": task.lead_id}, "toast": toast(who, text)})
 
 
-async def add_task(request: web.Request) -> web.Response:
-    """`POST /tasks`: a new one, and on to its page. The deadline is in the reader's time zone."""
-    who, form = await reader(request), await form_of(request)
-    task = await who.write(
-        create_task, who.actor, title=form.get("title", ""), description=form.get("description", ""),
-        responsible_id=form.get("responsible_id") or None, group=form.get("group") or None,
-        deadline=moment_of(who, text, "deadline") if (text := form.get("deadline", "").strip()) else None,
-        company=_company(who),
-    )  # fmt: skip
-    return web.Response(status=204, headers={"HX-Redirect": f"/tasks/{task.id}"})
-
-
 async def take_step(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/{step}`, with words where the step wants some."""
     who, task_id, step = await reader(request), request.match_info["id"], request.match_info["step"]
@@ -158,7 +164,7 @@ async def take_step(request: web.Request) -> web.Response:
     else:
         reason = (await form_of(request)).get("reason", "")
         task = await who.write(TOLD_STEPS[step], who.actor, task_id, reason, company=_company(who))
-    return _changed(who, task, "Задача обновлена")
+    return _changed(who, task, mark("Задача обновлена"))
 
 
 async def change_stage(request: web.Request) -> web.Response:
@@ -166,7 +172,7 @@ async def change_stage(request: web.Request) -> web.Response:
     who, task_id = await reader(request), request.match_info["id"]
     stage = (await form_of(request)).get("stage", "")
     task = await who.write(move_task, who.actor, task_id, stage, company=_company(who))
-    return _changed(who, task, "Задача обновлена")
+    return _changed(who, task, mark("Задача обновлена"))
 
 
 async def delegate(request: web.Request) -> web.Response:
@@ -174,14 +180,14 @@ async def delegate(request: web.Request) -> web.Response:
     who, task_id = await reader(request), request.match_info["id"]
     user_id = (await form_of(request)).get("user_id", "")
     task = await who.write(delegate_task, who.actor, task_id, user_id, _company(who))
-    return _changed(who, task, "Задача передана")
+    return _changed(who, task, mark("Задача передана"))
 
 
 async def add_point(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/checklist`: one more point; the card comes back with it."""
     who, task_id = await reader(request), request.match_info["id"]
     await who.write(add_check, who.actor, task_id, (await form_of(request)).get("text", ""))
-    return await _show(request, who, task_id)
+    return await show(request, who, task_id)
 
 
 async def tick_point(request: web.Request) -> web.Response:
@@ -189,7 +195,7 @@ async def tick_point(request: web.Request) -> web.Response:
     who, task_id, item = await reader(request), request.match_info["id"], request.match_info["item"]
     ticked = "done" in await form_of(request)
     await who.write(change_check, who.actor, task_id, item, done=ticked)
-    return await _show(request, who, task_id)
+    return await show(request, who, task_id)
 
 
 async def add_comment(request: web.Request) -> web.Response:
@@ -201,7 +207,7 @@ async def add_comment(request: web.Request) -> web.Response:
         comment_task, who.actor, task_id, form.get("text", ""), mentions=mentions, result="result" in form,
         files=_kept(files),
     )  # fmt: skip
-    return await _show(request, who, task_id)
+    return await show(request, who, task_id)
 
 
 def _kept(files: tuple[Attachment, ...]) -> tuple[File, ...]:

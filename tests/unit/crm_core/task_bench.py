@@ -10,7 +10,9 @@ from typing import Any
 
 from crm_core import timers
 from crm_core.actor import SYSTEM, Actor
+from crm_core.companies import create_company
 from crm_core.company import Company
+from crm_core.deals import create_deal
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.task_commands import create_task
 from crm_core.tasks import TASKS, Task
@@ -19,6 +21,7 @@ from distribution.desk import Desk
 from firstline.schema import SCHEMA
 from firstline.settings import load_settings
 from router.clockwork import handlers
+from router.person import create_person
 from storage import IdSource, Store, Tx, open_store
 from workhours import ManualClock
 
@@ -58,6 +61,19 @@ class Tasks:
 
     async def give(self, creator: Actor, **fields: Any) -> Task:
         return await self.store.write(create_task, creator, title="Дело", company=COMPANY, **fields)
+
+    async def deal(self) -> str:
+        """Id of a deal that there is."""
+        made = await self.store.write(create_deal, SYSTEM, COMPANY, "equipment", {"title": "Сделка"})
+        return made.id
+
+    async def customer(self) -> str:
+        """Id of a company that there is."""
+        return (await self.store.write(create_company, SYSTEM, {"name": "Ромашка"})).id
+
+    async def contact(self) -> str:
+        """Id of a contact that there is."""
+        return (await self.store.write(create_person, SYSTEM, {"name": "Пётр"})).id
 
     async def all(self) -> list[Task]:
         return await self.store.read(lambda tx: tx.find(TASKS))

@@ -83,6 +83,6 @@ def test_every_word_is_found_by_its_beginnings_of_three_letters_in_both_layouts(
 @given(st.text(max_size=300))
 def test_whatever_is_typed_can_be_asked(text: str) -> None:
     for reading in readings(text):
-        assert all(word.isalnum() and word == word.lower() for word in reading), reading
+        assert all(each.isalnum() and each == each.lower() for word in reading for each in word), reading
     assert all(word.isalnum() and word == word.lower() for word in indexed((text,), (text,)))
     assert words(text) == words(text.upper().lower()) or text

@@ -174,6 +174,21 @@ async def test_a_board_does_not_go_around_the_result_nor_the_acceptance(tasks: T
     assert (await tasks.step(move_task, anna, task.id, "received")).state is TaskState.DONE
 
 
+async def test_a_board_takes_back_what_waits_for_acceptance_with_a_reason_only(tasks: Tasks) -> None:
+    anna, boris = await tasks.hire("anna"), await tasks.hire("boris")
+    task = await tasks.give(anna, responsible_id=boris.id, group="installation", acceptance=True)
+    await tasks.step(complete_task, boris, task.id, "Смонтировали")
+    with pytest.raises(Forbidden):
+        await tasks.step(move_task, boris, task.id, "in_work", "Рано")
+    for stage in ("in_work", "new"):
+        with pytest.raises(Invalid) as refused:
+            await tasks.step(move_task, anna, task.id, stage)
+        assert set(refused.value.fields) == {"reason"}
+    back = await tasks.step(move_task, anna, task.id, "new", "Нет фото")
+    assert (back.stage, back.state, back.result) == ("new", TaskState.OPEN, None)
+    assert "task_step: Задача возвращена на доработку: Дело" in await tasks.notes(boris)
+
+
 async def test_checklist_is_ticked_changed_and_ordered(tasks: Tasks) -> None:
     anna, vera = await tasks.hire("anna"), await tasks.hire("vera")
     task = await tasks.give(anna, co_executors=(vera.id,))
@@ -205,26 +220,6 @@ async def test_who_is_mentioned_is_told_and_may_read(tasks: Tasks) -> None:
     with pytest.raises(Invalid) as refused:
         await tasks.do(comment_task, anna, task.id, "Кто-нибудь?", mentions=("nobody",))
     assert set(refused.value.fields) == {"mentions"}
-
-
-async def test_tasks_of_a_record_are_found_by_their_links(tasks: Tasks) -> None:
-    anna = await tasks.hire("anna")
-    deal = await tasks.give(anna, links=(Link("deal", "d1"), Link("company", "c1")))
-    await tasks.give(anna, links=(Link("deal", "d2"),))
-    contact = await tasks.give(anna, links=(Link("contact", "p1"),))
-    assert contact.person_id == "p1"
-    for entity, record, wanted in (
-        ("deal", "d1", [deal.id]),
-        ("company", "c1", [deal.id]),
-        ("contact", "p1", [contact.id]),
-    ):
-        where = await tasks.store.read(of_record, entity, record)
-        assert [task.id for task in await tasks.store.read(list_tasks, anna, where)] == wanted
-    await tasks.do(update_task, anna, deal.id, {"links": (Link("company", "c1"),)})
-    where = await tasks.store.read(of_record, "deal", "d1")
-    assert await tasks.store.read(list_tasks, anna, where) == []
-    with pytest.raises(Invalid):
-        await tasks.give(anna, links=(Link("weather", "x"),))
 
 
 async def test_a_deadline_that_passes_is_told_once_to_responsible_and_creator(tasks: Tasks) -> None:
@@ -300,8 +295,9 @@ async def test_spent_time_adds_up(tasks: Tasks) -> None:
 
 async def test_a_recurring_task_comes_again_with_its_content(tasks: Tasks) -> None:
     anna, boris = await tasks.hire("anna"), await tasks.hire("boris")
+    deal = await tasks.deal()
     task = await tasks.give(
-        anna, responsible_id=boris.id, deadline=MONDAY_NOON + 26 * HOUR, group="purchase", links=(Link("deal", "d1"),)
+        anna, responsible_id=boris.id, deadline=MONDAY_NOON + 26 * HOUR, group="purchase", links=(Link("deal", deal),)
     )
     item = (await tasks.do(add_check, anna, task.id, "Обзвонить поставщиков")).checklist[0]
     await tasks.do(change_check, boris, task.id, item.id, done=True)
@@ -316,7 +312,7 @@ async def test_a_recurring_task_comes_again_with_its_content(tasks: Tasks) -> No
     again = made[1]
     assert (again.state, again.stage, again.responsible_id) == (TaskState.OPEN, "new", boris.id)
     assert [(each.text, each.done) for each in again.checklist] == [("Обзвонить поставщиков", False)]
-    where = await tasks.store.read(of_record, "deal", "d1")
+    where = await tasks.store.read(of_record, "deal", deal)
     assert len(await tasks.store.read(list_tasks, anna, where)) == 3
     with pytest.raises(Conflict):
         await tasks.do(stop_repeat, anna, again.id)  # it is over already

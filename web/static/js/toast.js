@@ -40,6 +40,8 @@ export function watchErrors() {
   document.body.addEventListener("htmx:responseError", (event) => {
     const { xhr, pathInfo } = event.detail;
     toast({ text: reasonOf(xhr.responseText), tone: "bad", long: true });
+    // What was refused still stands in the control: the page shows what is true again.
+    if (pathInfo?.requestPath?.startsWith("/tasks/")) window.htmx.trigger(document.body, "tasks:changed");
     if (xhr.status === 409 && pathInfo?.requestPath?.includes("/leads/")) {
       for (const name of ["lead:refresh", "card:refresh", "queue:changed"]) window.htmx.trigger(document.body, name);
     }
