@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_core.companies import CustomerCompany
 from crm_core.people import Person
-from crm_core.worth import REMEMBERED, worth
+from crm_core.worth import worth
 
 _TOGETHER = (
     ("inn", "kpp", "ogrn"),
@@ -64,9 +64,9 @@ def _joined(name: str, gone: Any, into: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys((*getattr(into, name), *getattr(gone, name))))
 
 
-def taken_apart(gone: Any, before: Any, after: Any, current: Any, now: datetime) -> dict[str, Any]:
+def taken_apart(gone: Any, before: Any, after: Any, current: Any) -> dict[str, Any]:
     """The fields of the living record after an undo: what the merge changed and nobody has touched since is as before;
-    what was changed since stays."""
+    what was changed since stays. What was bought is counted again from the deals."""
     result: dict[str, Any] = {}
     for name in (*_names(current), "former_owner_id", "created_at"):
         if hasattr(current, name) and getattr(current, name) == getattr(after, name):
@@ -76,11 +76,7 @@ def taken_apart(gone: Any, before: Any, after: Any, current: Any, now: datetime)
             foreign = set(getattr(gone, name)) - set(getattr(before, name))
             result[name] = tuple(each for each in getattr(current, name) if each not in foreign)
     result["fields"] = _fields_apart(before.fields, after.fields, current.fields)
-    moments = set(current.won_at) - set(gone.won_at)
-    if len(current.won_at) == REMEMBERED:  # older ones of his own may have been dropped
-        moments |= set(before.won_at)
-    count, total = current.won_count - gone.won_count, current.won_sum - gone.won_sum
-    return result | worth(max(count, 0), total, sorted(moments), before.last_won_at, now)
+    return result
 
 
 def _fields_apart(before: Mapping[str, str], after: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:

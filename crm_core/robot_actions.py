@@ -21,7 +21,7 @@ from crm_core.deals import Deal, edit_deal
 from crm_core.errors import Invalid
 from crm_core.leads import Lead, edit_lead, move_lead
 from crm_core.notifications import notify
-from crm_core.people import PEOPLE
+from crm_core.people import find_person
 from crm_core.task_commands import create_task
 from crm_core.tasks import TASKS, Link
 from crm_core.users import DEPARTMENTS, USERS, User
@@ -57,7 +57,7 @@ def value_of(tx: ReadTx, company: Company, record: Record, path: str) -> str:
     if path.startswith("fields."):
         return record.fields.get(path.removeprefix("fields."), "")
     if path == "person":
-        person = tx.get(PEOPLE, record.person_id) if record.person_id else None
+        person = find_person(tx, record.person_id)
         return (person.name or "") if person else ""
     if path == "owner":
         owner = tx.get(USERS, record.owner_id) if record.owner_id else None

@@ -9,6 +9,7 @@ from typing import Any
 from crm_core.access import may, visible
 from crm_core.actor import Actor
 from crm_core.companies import COMPANIES, CustomerCompany, find_company
+from crm_core.contacts import contact_scope
 from crm_core.deals import DEALS, Deal, deal_scope
 from crm_core.leads import LEADS, Lead, lead_scope
 from crm_core.people import PEOPLE, Person, by_email, by_phone, find_person
@@ -28,10 +29,6 @@ MOST_LEADS = 50
 def _contact_texts(tx: ReadTx, person: Person) -> Texts:
     accounts = (text for account in person.messengers for text in (account.username, account.id))
     return Texts((person.name, person.company, *person.emails, *accounts), person.phones)
-
-
-def _contact_scope(actor: Actor) -> Filter | None:
-    return visible(actor, "contact", owner_fields=())
 
 
 def person_named(tx: ReadTx, text: str) -> Person | None:
@@ -62,7 +59,7 @@ def _contact_touches(tx: ReadTx, person_id: str) -> Iterator[tuple[str, str]]:
 
 
 def _lead_texts(tx: ReadTx, lead: Lead) -> Texts:
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     own = (lead.title, lead.company, *lead.fields.values())
     if person is None:
         return Texts(own)
@@ -144,7 +141,7 @@ def _product_scope(actor: Actor) -> Filter | None:
 
 LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _named_leads, _lead_touches)
 CONTACT = Kind(
-    "contact", PEOPLE, lambda person: person.name, _contact_texts, _contact_scope, _named_contact, _contact_touches
+    "contact", PEOPLE, lambda person: person.name, _contact_texts, contact_scope, _named_contact, _contact_touches
 )
 TASK = Kind(
     "task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=_task_is_readable

@@ -14,7 +14,7 @@ from connectors.contract import Connector
 from connectors.registry import REGISTRY
 from connectors.settings import ConnectorSettings
 from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
-from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
+from crm_core.rights import Action, Grant, GrantError, Rights, check_fit, parse_grant
 from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
 from firstline.build_documents import read_documents, read_firm
@@ -190,6 +190,11 @@ def _grant(draft: Draft, where: tuple[str, str, str], words: Any) -> Grant | Non
     except GrantError as error:
         draft.report(place, "область не понята", str(error).partition(": ")[2])
         return None
+    try:
+        check_fit(where[1], grant)
+    except GrantError as error:
+        condition, _, mend = str(error).partition("; ")
+        draft.report(place, condition, mend)
     refers(draft, place, "направления", sorted(grant.pipelines), draft.table("pipelines"))
     return grant
 

@@ -2,7 +2,8 @@
 
 A kind is an object with the attributes and functions of `ImportKind`; the kinds that there are stand in one registry,
 which is handed to whoever needs it. Every kind gets one more field by itself, «Внешний код»: the id of the record in
-the system that the table came from, kept in `EXTERNAL`, so that a second import finds what the first one made.
+the system that the table came from (`external.py`), so that a second import finds what the first one made, and what
+1C named.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, Protocol, TypeVar
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Invalid
+from crm_core.external import EXTERNAL_REFS, FILE, ExternalRef, forget, name_for_table, named_in_table
 from crm_core.sheets.writing import Cell
-from storage import Collection, Entity, Index, ReadTx, Tx
+from storage import Collection, ReadTx, Tx
 
 T = TypeVar("T")
 
@@ -131,15 +133,6 @@ Kinds = Mapping[str, ImportKind]
 """The registry: key → kind."""
 
 
-class ExternalId(Entity, frozen=True, kw_only=True):
-    """`id` is `entity:external id`."""
-
-    record_id: str
-
-
-EXTERNAL = Collection("external_ids", ExternalId, [Index("record_id")])
-
-
 def kind_of(kinds: Kinds, key: str) -> ImportKind:
     """The kind, or `Invalid` that names those there are."""
     if key not in kinds:
@@ -154,23 +147,19 @@ def all_fields(kind: ImportKind, company: Company) -> tuple[Field, ...]:
 
 def external_of(tx: ReadTx, entity: str, external_id: str) -> str | None:
     """Id of the record with this external id."""
-    found = tx.get(EXTERNAL, f"{entity}:{external_id}")
-    return found.record_id if found else None
+    return named_in_table(tx, entity, external_id)
 
 
 def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
     """The external id of a record, for exports."""
-    found = tx.find(EXTERNAL, {"record_id": record_id})
-    return next((each.id.partition(":")[2] for each in found if each.id.startswith(f"{entity}:")), None)
+    return name_for_table(tx, entity, record_id)
 
 
 def remember_external(tx: Tx, entity: str, external_id: str, record_id: str) -> None:
     """Tie the record to this external id; one that is tied already stays."""
-    entry = ExternalId(id=f"{entity}:{external_id}", record_id=record_id)
-    tx.insert_unknown(EXTERNAL, [entry])
+    tx.insert_unknown(EXTERNAL_REFS, [ExternalRef(id=f"{entity}:{FILE}:{external_id}", record_id=record_id)])
 
 
 def forget_external(tx: Tx, record_id: str) -> None:
     """The record is gone."""
-    for each in tx.find(EXTERNAL, {"record_id": record_id}):
-        tx.delete(EXTERNAL, each)
+    forget(tx, record_id)

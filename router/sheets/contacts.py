@@ -11,6 +11,7 @@ from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.company import Company
+from crm_core.contacts import contact_scope, create_person, edit_person
 from crm_core.leads import LEADS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE, IdentityKind, Person, identity_id, owner_of
 from crm_core.rights import Action
@@ -19,8 +20,7 @@ from crm_core.sheets.writing import Cell
 from crm_core.tasks import TASKS
 from crm_core.timeline import TIMELINE
 from router import normalize
-from router.person import create_person, edit_person
-from storage import AnyOf, Filter, ReadTx, Tx
+from storage import AllOf, AnyOf, Filter, ReadTx, Tx
 
 _PARTS = re.compile(r"[\s,;]+")
 NAME = ("ФИО", "Имя", "Контакт", "Контактное лицо", "Клиент", "Фамилия Имя Отчество", "Full name", "Contact", "Name")
@@ -97,7 +97,7 @@ class Contacts:
         return person.id if person else None
 
     def create(self, tx: Tx, actor: Actor, company: Company, values: Mapping[str, Any]) -> RecordRef:
-        person = create_person(tx, actor, values)
+        person = create_person(tx, actor, {"owner_id": None, **values})
         return RecordRef(person.id, True, {}, _state(person))
 
     def update(self, tx: Tx, actor: Actor, company: Company, record: str, values: Mapping[str, Any]) -> Updated:
@@ -134,7 +134,11 @@ class Contacts:
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
         check(actor, self.entity, Action.READ)
         check(actor, self.entity, Action.EXPORT)
-        people = tx.find(PEOPLE, where, sort="created_at", limit=limit, after=after)
+        readable, exportable = contact_scope(actor), contact_scope(actor, Action.EXPORT)
+        if readable is None or exportable is None:
+            return [], None
+        scope = AllOf((where, readable, exportable))
+        people = tx.find(PEOPLE, scope, sort="created_at", limit=limit, after=after)
         rows = [(each.id, person_cells(each)) for each in people]
         return rows, tx.cursor_after(PEOPLE, people[-1], "created_at") if len(people) == limit else None
 

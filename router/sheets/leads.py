@@ -20,6 +20,7 @@ from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid
+from crm_core.lead_timers import OF_LEAD
 from crm_core.leads import (
     LEADS,
     Lead,
@@ -234,7 +235,7 @@ class Leads:
             return TOUCHED
         for item in items:
             tx.delete(TIMELINE, item)
-        for kind in ("offer", "escalate", "call_guard", PLACE):
+        for kind in (*OF_LEAD, PLACE):
             timers.cancel(tx, kind, lead.id)
         tx.delete(LEADS, lead)
         timers.schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)

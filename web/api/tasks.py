@@ -12,10 +12,10 @@ from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.companies import get_company
 from crm_core.company import Company
+from crm_core.contacts import get_person
 from crm_core.deals import get_deal
 from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.leads import LEADS, get_lead
-from crm_core.people import PEOPLE
 from crm_core.rights import Action
 from crm_core.search import matching
 from crm_core.searchable import KINDS
@@ -176,12 +176,6 @@ def _links(tx: ReadTx, actor: Actor, links: list[LinkIn]) -> tuple[Link, ...]:
     return found
 
 
-def _contact(tx: ReadTx, actor: Actor, person_id: str) -> None:
-    check(actor, "contact", Action.READ)
-    if tx.get(PEOPLE, person_id) is None:
-        raise Missing("Такого контакта нет")
-
-
 def _lead(tx: ReadTx, actor: Actor, lead_id: str) -> None:
     if tx.get(LEADS, lead_id) is None:
         raise Missing("Такого лида нет")
@@ -189,7 +183,7 @@ def _lead(tx: ReadTx, actor: Actor, lead_id: str) -> None:
 
 
 LINKED: Mapping[str, Callable[[ReadTx, Actor, str], object]] = {
-    "lead": _lead, "deal": get_deal, "contact": _contact, "company": get_company,
+    "lead": _lead, "deal": get_deal, "contact": get_person, "company": get_company,
 }  # fmt: skip
 """Kind of record → raises when there is none with this id or the actor may not see it. Kinds that the store does not
 hold cannot be linked."""

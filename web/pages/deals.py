@@ -9,12 +9,13 @@ from typing import Any
 
 from aiohttp import web
 
-from crm_core.access import check, may
+from crm_core.access import check
 from crm_core.actor import Actor
+from crm_core.contacts import readable_person
 from crm_core.deal_fields import amount
 from crm_core.deals import DEALS, Column, Deal, create_deal, forecast, list_deals
 from crm_core.errors import Invalid, Missing
-from crm_core.people import Person, find_person
+from crm_core.people import Person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
 from distribution.desk import Desk
@@ -53,11 +54,9 @@ class Board:
 
 
 def people_of(tx: ReadTx, actor: Actor, deals: list[Deal]) -> dict[str, Person]:
-    """Customers of these deals by id, for whoever may see contacts."""
-    if not may(actor, "contact", Action.READ):
-        return {}
+    """Customers of these deals by id, those whom the reader may see."""
     ids = {deal.person_id for deal in deals}
-    return {each: found for each in ids if each and (found := find_person(tx, each)) is not None}
+    return {each: found for each in ids if each and (found := readable_person(tx, actor, each)) is not None}
 
 
 def stack(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str, column: Column, after: str | None = None) -> Stack:
@@ -119,9 +118,7 @@ async def new_part(request: web.Request) -> web.Response:
 
 
 async def _form(request: web.Request, who: Reader, given: Mapping[str, str], errors: Mapping[str, str]) -> web.Response:
-    person = None
-    if given.get("person_id") and may(who.actor, "contact", Action.READ):
-        person = await who.read(find_person, given["person_id"])
+    person = await who.read(readable_person, who.actor, given.get("person_id"))
     ways = creatable(who.actor, who.services.desk.company)
     return part(request, who, "deals/form.html", given=given, errors=errors, ways=ways, person=person)
 

@@ -202,6 +202,7 @@ BROKEN = [
     ("rights.toml", "journal =", "jurnal =", "rights.toml: rights.ops.jurnal", "возможно, journal"),
     ("rights.toml", '"all open"', '"al open"', "rights.toml: rights.first_line.lead.update", "all, own"),
     ("rights.toml", "stage purchase_check delivery", "stage", "rights.toml: rights.procurement.deal.read", "stage"),
+    ("rights.toml", 'company = { read = "all"', 'company = { read = "all open"', "rights.toml: rights.ceo.company.read", "own"),  # noqa: E501
     ("rights.toml", "export =", "exprot =", "rights.toml: rights.ceo.report.exprot", "возможно, export"),
     ("sources.toml", "utm_source =", "utm_sorce =", "sources.toml: sources[0].when.utm_sorce", "utm_source"),
     ("sources.toml", 'label = "Другая реклама"', 'label = ""', "sources.toml: sources[5].label", "не меньше 1"),
