@@ -84,6 +84,7 @@ COMPANIES = Collection(
         Index("rfm", "last_won_at"),
         Index("rfm", "last_activity_at"),
         Index("abc", "last_activity_at"),
+        Index("abc", "won_sum", sparse=True),
         Index("won_sum"),
         Index("won_count"),
     ],

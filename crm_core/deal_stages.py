@@ -151,7 +151,7 @@ def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: Pipeli
         updated_at=tx.now,
     )
     changed = tx.replace(DEALS, derived(changed, target.probability))
-    _count_won(tx, pipeline.stage(deal.stage), target, deal)
+    _count_won(tx, company, pipeline.stage(deal.stage), target, deal)
     record(tx, actor, "deal", deal.id, "moved", {"stage": (deal.stage, target.key)})
     text = f"{pipeline.title_of(deal.stage)} → {target.title}"
     item = TimelineItem(
@@ -164,13 +164,13 @@ def set_stage(tx: Tx, actor: Actor, company: Company, deal: Deal, target: Pipeli
     return changed
 
 
-def _count_won(tx: Tx, former: PipelineStage, target: PipelineStage, deal: Deal) -> None:
+def _count_won(tx: Tx, company: Company, former: PipelineStage, target: PipelineStage, deal: Deal) -> None:
     """A won deal makes the customer worth more; a reopened one takes that back."""
     sold = deal.amount or Decimal(0)
     if target.kind == "won":
-        note_won(tx, deal.person_id, deal.company_id, sold, tx.now)
+        note_won(tx, deal.person_id, deal.company_id, sold, tx.now, company.customers)
     elif former.kind == "won":
-        note_unwon(tx, deal.person_id, deal.company_id, sold, deal.closed_at or tx.now)
+        note_unwon(tx, deal.person_id, deal.company_id, sold, deal.closed_at or tx.now, company.customers)
 
 
 def approve(tx: Tx, actor: Actor, company: Company, deal_id: str, role: str) -> Deal:

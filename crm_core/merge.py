@@ -128,14 +128,18 @@ def merge_people(
     _check_pair(tx, gone.id, into.id, choices, PERSON_CHOICES)
     closed = settle_open_leads(tx, actor, company, gone.id, into.id, keep_lead, close_stage)
     gone, into = tx.require(PEOPLE, gone.id), tx.require(PEOPLE, into.id)  # a closed lead has left a mark on its person
-    return _carry_out(tx, actor, KINDS["contact"], gone, into, combined(gone, into, choices, tx.now), closed)
+    return _carry_out(
+        tx, actor, KINDS["contact"], gone, into, combined(gone, into, choices, tx.now, company.customers), closed
+    )
 
 
-def merge_companies(tx: Tx, actor: Actor, company_id: str, into_id: str, choices: Mapping[str, str]) -> Merge:
+def merge_companies(
+    tx: Tx, actor: Actor, company: Company, company_id: str, into_id: str, choices: Mapping[str, str]
+) -> Merge:
     """Merge a company away into another; as for people. `Invalid` when the chosen requisites do not go together."""
     gone, into = _both(tx, actor, KINDS["company"], company_id, into_id)
     _check_pair(tx, gone.id, into.id, choices, COMPANY_CHOICES)
-    result = combined(gone, into, choices, tx.now)
+    result = combined(gone, into, choices, tx.now, company.customers)
     wrong = check_requisites({name: result[name] for name in NUMBERS})
     if not result["name"]:
         wrong["name"] = "Название не может быть пустым"

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_core.companies import CustomerCompany
+from crm_core.customers import Thresholds
 from crm_core.people import Person
 from crm_core.worth import worth
 
@@ -31,7 +32,7 @@ def _names(record: Person | CustomerCompany) -> tuple[str, ...]:
     return _PERSON if isinstance(record, Person) else _COMPANY
 
 
-def combined(gone: Any, into: Any, choices: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def combined(gone: Any, into: Any, choices: Mapping[str, str], now: datetime, limits: Thresholds) -> dict[str, Any]:
     """The fields of `into` after the merge. A field without a choice keeps its value, or takes that of the other when
     it has none; comments are put one below the other. Lists are joined, and what was bought adds up."""
     result = {name: _chosen(name, gone, into, choices.get(name)) for name in _names(into)}
@@ -45,7 +46,7 @@ def combined(gone: Any, into: Any, choices: Mapping[str, str], now: datetime) ->
         result["former_owner_id"] = later.former_owner_id or earlier.former_owner_id
     moments = [*gone.won_at, *into.won_at]
     last = max((each for each in (gone.last_won_at, into.last_won_at) if each is not None), default=None)
-    return result | worth(gone.won_count + into.won_count, gone.won_sum + into.won_sum, moments, last, now)
+    return result | worth(gone.won_count + into.won_count, gone.won_sum + into.won_sum, moments, last, now, limits)
 
 
 def _chosen(name: str, gone: Any, into: Any, choice: str | None) -> Any:

@@ -93,6 +93,7 @@ PEOPLE = Collection(
         Index("rfm", "last_won_at", sparse=True),
         Index("rfm", "last_activity_at", sparse=True),
         Index("abc", "last_activity_at", sparse=True),
+        Index("abc", "won_sum", sparse=True),
         Index("won_sum"),
         Index("won_count"),
     ],

@@ -140,7 +140,7 @@ def _count_again(tx: Tx, company: Company, kind: Kind, record_id: str) -> None:
     won = [deal for deal in tx.find(DEALS, {field: record_id, "open": False}) if _is_won(company, deal)]
     total = sum((deal.amount or Decimal(0) for deal in won), Decimal(0))
     moments = [deal.closed_at for deal in won if deal.closed_at is not None]
-    tx.update(kind.collection, customer, **worth(len(won), total, moments, None, tx.now))
+    tx.update(kind.collection, customer, **worth(len(won), total, moments, None, tx.now, company.customers))
 
 
 def _is_won(company: Company, deal: Deal) -> bool:

@@ -17,6 +17,7 @@ from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
 from crm_core.rights import Action, Grant, GrantError, Rights, check_fit, parse_grant
 from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
+from firstline.build_customers import read_customers
 from firstline.build_documents import read_documents, read_firm
 from firstline.build_people import once, refers
 from firstline.build_pipelines import read_conversion, read_pipelines
@@ -109,6 +110,7 @@ def _with_sales(draft: Draft, company: Company) -> Company:
         conversion=read_conversion(draft, company.stages, company.fields, deal_fields),
         task_groups=read_task_groups(draft),
         trade=read_trade(draft),
+        customers=read_customers(draft),
         firm=read_firm(draft),
         documents=read_documents(draft),
     )

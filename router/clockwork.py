@@ -52,7 +52,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         merge.MOVE: merge.on_move,
         merge.FORGET: merge.on_forget,
         unmerge.UNDO: unmerge.on_undo,
-        worth.AGE_CUSTOMERS: worth.on_age_customers,
+        worth.AGE_CUSTOMERS: with_company(worth.on_age_customers),
     }
 
 

@@ -76,7 +76,7 @@ class CompanyMerge(In, frozen=True, kw_only=True):
 
 async def merge_company(call: Call[None, CompanyMerge]) -> MergeOut:
     """Contacts, deals, tasks and documents of both become those of the one that stays. Can be undone for 30 days."""
-    return show_merge(await call.write(merge_companies, call.id, call.body.into, call.body.fields))
+    return show_merge(await call.write(merge_companies, call.company, call.id, call.body.into, call.body.fields))
 
 
 async def read(call: Call[None, None]) -> MergeOut:

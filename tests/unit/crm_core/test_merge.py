@@ -384,7 +384,7 @@ async def test_companies_merge_with_their_contacts_and_requisites_that_go_togeth
         tx.update(PEOPLE, tx.require(PEOPLE, "per_ivan"), company_id=one.id)
 
     await two.write(employ)
-    done = await two.write(merge_companies, SYSTEM, one.id, other.id, {"name": "from"})
+    done = await two.write(merge_companies, SYSTEM, OURS, one.id, other.id, {"name": "from"})
     company = await look(two, find_company, one.id)
     assert (company.id, company.name, company.kpp, company.phones) == (other.id, "Ромашка", "773601001", (IVAN,))
     assert (await look(two, find_person, "per_ivan")).company_id == other.id
@@ -403,8 +403,8 @@ async def test_requisites_of_two_companies_are_not_mixed_by_themselves(two: Stor
     one = await two.write(create_company, SYSTEM, {"name": "А", "inn": "7707083893", "kpp": "773601001"})
     other = await two.write(create_company, SYSTEM, {"name": "Б", "inn": "500100732259"})
     with pytest.raises(Invalid) as refused:
-        await two.write(merge_companies, SYSTEM, one.id, other.id, {"kpp": "from"})
+        await two.write(merge_companies, SYSTEM, OURS, one.id, other.id, {"kpp": "from"})
     assert set(refused.value.fields) == {"fields.kpp"}
-    await two.write(merge_companies, SYSTEM, one.id, other.id, {})
+    await two.write(merge_companies, SYSTEM, OURS, one.id, other.id, {})
     company = await look(two, find_company, other.id)
     assert (company.inn, company.kpp) == ("500100732259", None)

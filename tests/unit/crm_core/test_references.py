@@ -93,7 +93,7 @@ async def test_a_company_that_was_merged_away_leaves_its_tasks_and_documents_to_
         return one.id, other.id
 
     one, other = await store.write(fill)
-    merge = await store.write(merge_companies, SYSTEM, one, other, {})
+    merge = await store.write(merge_companies, SYSTEM, OURS, one, other, {})
     assert await store.read(tasks_of, "company", other) == ["both", "done", "its"]
     assert await store.read(lambda tx: tx.require(DOCUMENTS, "doc_1").company_id) == other
     assert await store.read(linked, "company", "1c", "GUID-1") == other
