@@ -14,13 +14,13 @@ from msgspec.structs import force_setattr
 
 from crm_core import normalize
 from crm_core.access import Facts, check, visible
-from crm_core.actor import Actor
+from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.customers import Bought
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.merged import resolve
-from crm_core.people import PossibleDuplicate
+from crm_core.people import PossibleDuplicate, file_duplicate
 from crm_core.requisites import FIELDS as NUMBERS
 from crm_core.requisites import check_requisites, clean
 from crm_core.rights import Action
@@ -84,6 +84,7 @@ COMPANIES = Collection(
         Index("rfm", "last_won_at"),
         Index("rfm", "last_activity_at"),
         Index("abc", "last_activity_at"),
+        Index("abc", "won_sum", sparse=True),
         Index("won_sum"),
         Index("won_count"),
     ],
@@ -153,10 +154,12 @@ def create_company(tx: Tx, actor: Actor, values: Mapping[str, Any]) -> CustomerC
     company = CustomerCompany(
         id=tx.new_id("com_"), **wanted, created_at=tx.now, updated_at=tx.now, last_activity_at=tx.now
     )
+    check(actor, "company", Action.CREATE, facts(company))
     try:
         company = tx.insert(COMPANIES, company)
     except UniqueViolation as error:
         raise _taken(tx, company) from error
+    _file_alike(tx, company)
     record(tx, actor, "company", company.id, "created", {name: (None, value) for name, value in wanted.items()})
     tell(tx, "company", company.id, "created", owners=(company.owner_id,))
     return company
@@ -186,27 +189,33 @@ def edit_company(
             id=company.id, name=company.name, inn=numbers["inn"], kpp=numbers["kpp"],
             created_at=tx.now, updated_at=tx.now, last_activity_at=tx.now,
         )) from error  # fmt: skip
+    if before_after.keys() & {"name", "inn"}:
+        _file_alike(tx, changed)
     record(tx, actor, "company", company.id, "updated", before_after)
     tell(tx, "company", company.id, "updated", owners=(changed.owner_id, company.owner_id))
     return changed
 
 
-def similar(tx: ReadTx, actor: Actor, company_id: str) -> list[CustomerCompany]:
-    """Other companies with the same ИНН (another branch, perhaps) or the same name but for its writing: a hint."""
-    company = get_company(tx, actor, company_id)
-    return alike(tx, actor, company.name, company.inn, but=company.id)
+SAME_INN, SAME_NAME = "Тот же ИНН", "Похожее название или имя"
 
 
-def alike(
-    tx: ReadTx, actor: Actor, name: str | None, inn: str | None, *, but: str | None = None
-) -> list[CustomerCompany]:
-    """Companies that may be the one with this name or ИНН; for a hint before it is created."""
-    found: dict[str, CustomerCompany] = {}
-    for field, value in (("inn", clean(inn)), ("name_key", company_key(name))):
+def alike(tx: ReadTx, actor: Actor, name: str | None, inn: str | None) -> dict[str, list[str]]:
+    """Ids of companies that the actor may see and that may be the one with this ИНН (another branch, perhaps) or this
+    name but for its writing, with the reasons: a hint, never a refusal."""
+    found: dict[str, list[str]] = {}
+    ways = (("inn", clean(inn), SAME_INN), ("name_key", company_key(name), SAME_NAME))
+    for field, value, reason in ways:
         if value is not None:
-            found |= {each.id: each for each in list_companies(tx, actor, {field: value}, sort=field, limit=MANY + 1)}
-    found.pop(but or "", None)
-    return list(found.values())[:MANY]
+            for each in list_companies(tx, actor, {field: value}, sort=field, limit=MANY):
+                found.setdefault(each.id, []).append(reason)
+    return found
+
+
+def _file_alike(tx: Tx, company: CustomerCompany) -> None:
+    """Control on entry: the pair is there to be looked at, whoever may see the other company."""
+    for other, reasons in alike(tx, SYSTEM, company.name, company.inn).items():
+        if other != company.id:
+            file_duplicate(tx, company.id, other, ", ".join(reasons), among=COMPANY_DUPLICATES)
 
 
 TOUCHED_EVERY = timedelta(hours=1)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from crm_core.automation import Automation
+from crm_core.customers import DEFAULT, Thresholds
 from crm_core.documents.data import Party
 from crm_core.documents.rules import TemplateRule
 from crm_core.errors import Invalid
@@ -120,6 +121,8 @@ class Company:
     """In the order of the preset."""
     trade: Trade = field(default_factory=Trade)
     """VAT rates, units of measure, price types."""
+    customers: Thresholds = DEFAULT
+    """Where the classes of customers begin."""
     firm: Party = field(default_factory=Party)
     """Our own requisites, for documents."""
     documents: Sequence[TemplateRule] = ()

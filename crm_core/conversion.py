@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from crm_core.access import Facts, may
 from crm_core.actor import Actor
+from crm_core.audit import record
 from crm_core.changes import tell
-from crm_core.companies import COMPANIES, create_company
+from crm_core.companies import COMPANIES, CustomerCompany, alike, create_company, find_company, get_company
 from crm_core.company import Company
-from crm_core.deal_fields import BUILT_IN
 from crm_core.deal_values import MAX_TITLE
 from crm_core.deals import DEALS, Deal, create_deal
-from crm_core.errors import Conflict, Incomplete, Lack
+from crm_core.errors import Conflict, Incomplete, Invalid, Lack, Missing
 from crm_core.leads import LEADS, Lead, for_change, set_stage
 from crm_core.money import AmountError, parse_money
 from crm_core.people import PEOPLE, Person, find_person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
-from crm_core.similar import company_key
+from crm_core.similar import exact_key
 from crm_core.timeline import ItemKind, TimelineItem, add
 from storage import ReadTx, Tx
 
+TEXTS = ("title", "comment")
+CARRIED = (*TEXTS, "amount")
+"""Fields of every deal that a field of the lead may become, besides those of the card."""
 TITLES = {"name": "Имя клиента", "contact": "Телефон или почта", "source": "Канал", "company": "Компания"}
 
 
 def lacks(tx: ReadTx, company: Company, lead: Lead) -> list[Lack]:
     """What is missing for a conversion, in the order of the preset."""
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     titles = TITLES | {rule.key: rule.title for rule in company.fields}
     missing = [key for key in company.conversion.requires if not _known(lead, person, key)]
     return [Lack(kind="field", key=key, title=f"Заполните поле «{titles.get(key, key)}»") for key in missing]
@@ -46,13 +50,24 @@ def _known(lead: Lead, person: Person | None, key: str) -> bool:
     return bool(lead.fields.get(key))
 
 
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Which company the deal is of. Nothing said: the one that the person belongs to, if any."""
+
+    company_id: str | None = None
+    name: str | None = None
+    """The company of exactly this name is taken, or a new one is made; when others only resemble it, people say."""
+    is_new: bool = False
+    """They were seen, and it is none of them."""
+
+
 def convert_lead(
-    tx: Tx, actor: Actor, company: Company, lead_id: str, pipeline: str, *, customer: str | None = None,
+    tx: Tx, actor: Actor, company: Company, lead_id: str, pipeline: str, customer: Customer = Customer(),
     version: int | None = None,
 ) -> tuple[Lead, Deal]:  # fmt: skip
-    """Make a deal of an open lead. The person stays the same record, so is the contact of both. `customer` is the
-    name of a company: the one of this name is taken, or a new one is made, and the person becomes its contact.
-    `Incomplete` names what is missing; `Conflict` when the lead is finished or a deal already."""
+    """Make a deal of an open lead. The person stays the same record, so is the contact of both, and becomes a contact
+    of the customer's company. `Incomplete` names what is missing, or the companies to choose from; `Conflict` when the
+    lead is finished or a deal already; `Invalid` names a wrong company."""
     lead = for_change(tx, actor, lead_id, version)
     way = company.pipeline(pipeline)
     if lead.deal_id:
@@ -63,10 +78,7 @@ def convert_lead(
     if missing := lacks(tx, company, lead):
         raise Incomplete("Чтобы сделать из лида сделку, не хватает", missing)
     values = _values(way, company, lead, actor)
-    if customer and customer.strip():
-        values["company_id"] = _customer(tx, actor, lead, customer.strip())
-    elif person := (find_person(tx, lead.person_id) if lead.person_id else None):
-        values["company_id"] = person.company_id
+    values["company_id"] = _company_of(tx, actor, find_person(tx, lead.person_id), customer)
     deal = create_deal(tx, actor, company, way.key, values)
     lead = tx.update(LEADS, lead, deal_id=deal.id, owner_id=lead.owner_id or actor.id)
     lead = set_stage(tx, actor, company, lead, company.conversion.stage)
@@ -74,16 +86,39 @@ def convert_lead(
     return lead, deal
 
 
-def _customer(tx: Tx, actor: Actor, lead: Lead, name: str) -> str:
-    """Id of the company of this name. Of several the one that the person belongs to, else the one made last."""
-    person = find_person(tx, lead.person_id) if lead.person_id else None
-    same = tx.find(COMPANIES, {"name_key": company_key(name)}, sort="-created_at", limit=20)
-    own = [each for each in same if person is not None and each.id == person.company_id]
-    found = next(iter([*own, *same]), None) or create_company(tx, actor, {"name": name})
+def _company_of(tx: Tx, actor: Actor, person: Person | None, customer: Customer) -> str | None:
+    """Id of the customer's company; the person becomes its contact."""
+    if customer.company_id:
+        try:
+            found = get_company(tx, actor, customer.company_id)
+        except Missing as error:
+            raise Invalid({"company_id": str(error)}) from None
+    elif name := (customer.name or "").strip():
+        found = _named(tx, actor, name, customer.is_new)
+    else:
+        own = find_company(tx, person.company_id) if person else None
+        return own.id if own else None
     if person is not None and person.company_id != found.id:
-        tx.update(PEOPLE, person, company_id=found.id, company=found.name)
-        tell(tx, "contact", person.id, "updated")
+        changed = tx.update(PEOPLE, person, company_id=found.id, company=found.name)
+        moves = {name: (getattr(person, name), getattr(changed, name)) for name in ("company_id", "company")}
+        record(tx, actor, "contact", person.id, "updated", moves)
+        tell(tx, "contact", person.id, "updated", owners=(person.owner_id,))
     return found.id
+
+
+def _named(tx: Tx, actor: Actor, name: str, is_new: bool) -> CustomerCompany:
+    resembling = [] if is_new else [tx.require(COMPANIES, each) for each in alike(tx, actor, name, None)]
+    same = [each for each in resembling if exact_key(each.name) == exact_key(name)]
+    if len(same) == 1:
+        return same[0]
+    if resembling:
+        choice = [Lack(kind="company", key=each.id, title=_described(each)) for each in resembling]
+        raise Incomplete("Похожая компания уже есть: укажите её в company_id, а для новой — new_company", choice)
+    return create_company(tx, actor, {"name": name})
+
+
+def _described(company: CustomerCompany) -> str:
+    return f"{company.name}, ИНН {company.inn}" if company.inn else company.name
 
 
 def _values(pipeline: Pipeline, company: Company, lead: Lead, actor: Actor) -> dict[str, Any]:
@@ -104,7 +139,7 @@ def _values(pipeline: Pipeline, company: Company, lead: Lead, actor: Actor) -> d
             continue
         if target == "amount":
             values |= _amount(value)
-        elif target in BUILT_IN:
+        elif target in TEXTS:
             values[target] = value
         else:
             fields[target] = value

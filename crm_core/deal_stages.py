@@ -165,7 +165,7 @@ def set_stage(
     )
     changed = tx.replace(DEALS, derived(company, changed))
     former = stage_of(company, deal)
-    count_won(tx, deal if former.kind == "won" else None, changed if target.kind == "won" else None)
+    count_won(tx, company, deal if former.kind == "won" else None, changed if target.kind == "won" else None)
     record(tx, actor, "deal", deal.id, "moved", _moved(deal, changed))
     other = f" ({pipeline.title})" if pipeline.key != deal.pipeline else ""
     item = TimelineItem(

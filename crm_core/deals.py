@@ -18,12 +18,13 @@ from crm_core.automation import Event, raise_event
 from crm_core.changes import tell
 from crm_core.companies import CustomerCompany, find_company
 from crm_core.company import Company
+from crm_core.contacts import readable_person
 from crm_core.deal_values import checked_values
 from crm_core.errors import Invalid, Missing
 from crm_core.leads import Source
 from crm_core.lines import Line, totals
 from crm_core.money import RUB, share
-from crm_core.people import Person, find_person
+from crm_core.people import Person
 from crm_core.pipelines import Pipeline, PipelineStage
 from crm_core.rights import Action
 from crm_core.trade import HUNDRED
@@ -170,7 +171,7 @@ def list_deals(
 
 def customer_of(tx: ReadTx, actor: Actor, deal: Deal) -> Person | None:
     """The person on the other side; None when there is nobody, and for whoever may not read contacts."""
-    return find_person(tx, deal.person_id) if may(actor, "contact", Action.READ) else None
+    return readable_person(tx, actor, deal.person_id)
 
 
 def company_of(tx: ReadTx, actor: Actor, deal: Deal) -> CustomerCompany | None:
@@ -295,7 +296,7 @@ def put(tx: Tx, actor: Actor, company: Company, deal: Deal, values: Mapping[str,
     touched = {"updated_at": tx.now} | ({} if actor.is_system else {"last_activity_at": tx.now})
     changed = tx.replace(DEALS, derived(company, msgspec.structs.replace(deal, **values, **touched)))
     if stage_of(company, deal).kind == "won":
-        count_won(tx, deal, changed)
+        count_won(tx, company, deal, changed)
     pairs = {key: (getattr(deal, key), getattr(changed, key)) for key in {*values, "amount"}}
     record(tx, actor, "deal", deal.id, "updated", {key: pair for key, pair in pairs.items() if pair[0] != pair[1]})
     announce(tx, changed, "updated", former=(deal.owner_id,))
@@ -303,15 +304,15 @@ def put(tx: Tx, actor: Actor, company: Company, deal: Deal, values: Mapping[str,
     return changed
 
 
-def count_won(tx: Tx, before: Deal | None, after: Deal | None) -> None:
+def count_won(tx: Tx, company: Company, before: Deal | None, after: Deal | None) -> None:
     """Keep the worth of customers: what the deal counted for while it was won is taken back, and what it counts for now
     is added; None: it was not, or is not, won."""
     if before is not None and after is not None and sold(before) == sold(after):
         return
     if before is not None:
-        note_unwon(tx, *sold(before), before.closed_at or tx.now)
+        note_unwon(tx, *sold(before), before.closed_at or tx.now, company.customers)
     if after is not None:
-        note_won(tx, *sold(after), after.closed_at or tx.now)
+        note_won(tx, *sold(after), after.closed_at or tx.now, company.customers)
 
 
 def sold(deal: Deal) -> tuple[str | None, str | None, Decimal]:

@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
-from crm_core.companies import COMPANIES, get_company, list_companies
-from crm_core.errors import Invalid, Missing
+from crm_core.companies import SAME_NAME, CustomerCompany, alike
+from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.merge import KINDS, Kind
 from crm_core.normalize import EXTENSION
-from crm_core.people import IDENTITIES, PEOPLE, Person, PossibleDuplicate, find_person
+from crm_core.people import IDENTITIES, PEOPLE, Person, PossibleDuplicate
 from crm_core.rights import Action
 from storage import AnyOf, Prefix, ReadTx, Tx
 
 MANY = 20
-SAME_PHONE, SAME_NAME, SAME_INN = "Тот же телефон", "Похожее название или имя", "Тот же ИНН"
+SAME_PHONE = "Тот же телефон"
+Reasons = dict[str, dict[str, None]]
+"""Id of another record → why it may be the same, each reason once."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
     """A record that may be the same, and why."""
 
-    id: str
+    record: Any
     reasons: tuple[str, ...]
 
 
-def duplicates_of_person(tx: ReadTx, actor: Actor, person_id: str) -> list[Candidate]:
-    """Other contacts: pairs that were filed, the same number but for its extension, the same name. Strongest first;
-    those of whom somebody said that they are two are left out."""
-    check(actor, "contact", Action.READ)
-    person = find_person(tx, person_id)
-    if person is None:
-        raise Missing("Такого контакта нет")
-    found: dict[str, dict[str, None]] = {}
-    for other, reason in (*_filed(tx, KINDS["contact"], person.id), *_by_number(tx, person), *_by_name(tx, person)):
-        if other != person.id:
+def duplicates_of(tx: ReadTx, actor: Actor, entity: str, record_id: str) -> list[Candidate]:
+    """Other contacts, or other companies, that the actor may see: pairs that were filed, the same number but for its
+    extension, the same ИНН, the same name but for its writing. Those of whom somebody said that they are two are left
+    out."""
+    kind = KINDS[entity]
+    record = kind.get(tx, actor, record_id, Action.READ)
+    found: Reasons = {}
+    ways = _of_person if isinstance(record, Person) else _of_company
+    for other, reason in (*_filed(tx, kind, record.id), *ways(tx, actor, record)):
+        if other != record.id:
             found.setdefault(other, {})[reason] = None
-    return _without_dismissed(tx, KINDS["contact"], person.id, found)
+    return _shown(tx, actor, kind, record.id, found)
 
 
-def duplicates_of_company(tx: ReadTx, actor: Actor, company_id: str) -> list[Candidate]:
-    """Other companies that the actor may see: the same ИНН, the same name but for its writing, filed pairs."""
-    company = get_company(tx, actor, company_id)
-    found: dict[str, dict[str, None]] = {}
-    ways = (("inn", company.inn, SAME_INN), ("name_key", company.name_key, SAME_NAME))
-    for field, value, reason in ways:
-        if value is not None:
-            for other in list_companies(tx, actor, {field: value}, sort=field, limit=MANY + 1):
-                if other.id != company.id:
-                    found.setdefault(other.id, {})[reason] = None
-    for other_id, reason in _filed(tx, KINDS["company"], company.id):
-        if tx.get(COMPANIES, other_id) is not None:
-            found.setdefault(other_id, {})[reason] = None
-    return _without_dismissed(tx, KINDS["company"], company.id, found)
+def _of_person(tx: ReadTx, actor: Actor, person: Person) -> list[tuple[str, str]]:
+    return [*_by_number(tx, person), *_by_name(tx, person)]
+
+
+def _of_company(tx: ReadTx, actor: Actor, company: CustomerCompany) -> list[tuple[str, str]]:
+    found = alike(tx, actor, company.name, company.inn)
+    return [(other, reason) for other, reasons in found.items() for reason in reasons]
 
 
 def _filed(tx: ReadTx, kind: Kind, record_id: str) -> list[tuple[str, str]]:
@@ -81,13 +77,22 @@ def _by_name(tx: ReadTx, person: Person) -> list[tuple[str, str]]:
     return [(each.id, SAME_NAME) for each in alike]
 
 
-def _without_dismissed(tx: ReadTx, kind: Kind, record_id: str, found: dict[str, dict[str, None]]) -> list[Candidate]:
-    shown = []
+def _shown(tx: ReadTx, actor: Actor, kind: Kind, record_id: str, found: Reasons) -> list[Candidate]:
+    shown: list[Candidate] = []
     for other, reasons in found.items():
         pair = _pair(tx, kind, record_id, other)
-        if pair is None or pair.state != "dismissed":
-            shown.append(Candidate(other, tuple(reasons)))
+        record = readable(tx, actor, kind.entity, other) if pair is None or pair.state != "dismissed" else None
+        if record is not None and record.id != record_id:
+            shown.append(Candidate(record, tuple(reasons)))
     return shown[:MANY]
+
+
+def readable(tx: ReadTx, actor: Actor, entity: str, record_id: str) -> Any | None:
+    """The contact or the company, as it lives on; None when there is none or the actor may not see it."""
+    try:
+        return KINDS[entity].get(tx, actor, record_id, Action.READ)
+    except (Missing, Forbidden):
+        return None
 
 
 def _pair(tx: ReadTx, kind: Kind, first: str, second: str) -> PossibleDuplicate | None:
@@ -97,12 +102,12 @@ def _pair(tx: ReadTx, kind: Kind, first: str, second: str) -> PossibleDuplicate 
 
 def dismiss(tx: Tx, actor: Actor, entity: str, record_id: str, other_id: str) -> None:
     """«Не дубль»: these two (`entity`: `contact` or `company`) are two. They are not shown as a pair any more."""
-    check(actor, entity, Action.UPDATE)
     kind = KINDS[entity]
-    if tx.get(kind.collection, record_id) is None:
-        raise Missing("Такой записи нет")
-    if record_id == other_id or tx.get(kind.collection, other_id) is None:
+    record_id = kind.get(tx, actor, record_id, Action.UPDATE).id
+    other = readable(tx, actor, entity, other_id)
+    if other is None or other.id == record_id:
         raise Invalid({"other_id": "Укажите другую запись того же вида"})
+    other_id = other.id
     pair = _pair(tx, kind, record_id, other_id)
     if pair is None:
         first, second = sorted((record_id, other_id))
@@ -120,4 +125,4 @@ def dismiss(tx: Tx, actor: Actor, entity: str, record_id: str, other_id: str) ->
     else:
         tx.update(kind.duplicates, pair, state="dismissed")
     record(tx, actor, entity, record_id, "not_duplicate", {"other": (None, other_id)})
-    tell(tx, "duplicate", record_id, "dismissed")
+    tell(tx, "duplicate" if entity == "contact" else "company_duplicate", record_id, "dismissed")

@@ -21,7 +21,8 @@ from crm_core.automation import Event, raise_event
 from crm_core.changes import tell
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid, Missing
-from crm_core.people import PEOPLE
+from crm_core.lead_timers import OF_LEAD
+from crm_core.people import PEOPLE, find_person
 from crm_core.rights import Action
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import PLACE, QUEUE_WAKE, USERS
@@ -196,7 +197,7 @@ def move_lead(tx: Tx, actor: Actor, company: Company, lead_id: str, stage: str, 
         raise Invalid({"stage": "В «Успешный» лид переходит конвертацией"})
     if lead.stage == stage:
         return lead
-    if lead.deal_id and target.kind == "open":
+    if lead.deal_id:
         raise Conflict("Из лида уже сделана сделка: работа продолжается в ней")
     if not lead.open and target.kind == "open" and lead.person_id and open_lead_of(tx, lead.person_id):
         raise Conflict("У этого клиента уже есть другой открытый лид")
@@ -277,11 +278,11 @@ def _own_closing(tx: ReadTx, actor: Actor, lead: Lead) -> str | None:
 
 def _closed(tx: Tx, lead: Lead, stage_title: str) -> None:
     """A finished lead frees its owner for whatever queue he serves, and nobody is to be called back any more."""
-    for kind in ("offer", "escalate", "call_guard"):
+    for kind in OF_LEAD:
         timers.cancel(tx, kind, lead.id)
     timers.schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)
     callbacks.cancel_callbacks(tx, lead.id, f"Лид закрыт: {stage_title}")
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     if person is not None and lead.owner_id:
         tx.update(PEOPLE, person, former_owner_id=lead.owner_id)
 

@@ -9,7 +9,7 @@ records as they were, `Moved` which documents went along: out of these `unmerge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,12 +23,13 @@ from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.companies import COMPANIES, COMPANY_DUPLICATES, CustomerCompany, get_company
 from crm_core.company import Company
+from crm_core.contacts import get_person
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.leads import Lead, announce
 from crm_core.merge_fields import COMPANY_CHOICES, PERSON_CHOICES, combined
-from crm_core.merge_leads import Closed, settle_open_leads
+from crm_core.merge_leads import Closed, Moves, settle_open_leads
 from crm_core.merged import MERGED_AWAY, MergedAway
-from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, find_person
+from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate
 from crm_core.personal_data import check_not_erasing
 from crm_core.references import TO_COMPANY, TO_PERSON, Reference
 from crm_core.requisites import FIELDS as NUMBERS
@@ -78,6 +79,7 @@ class Moved(Entity, frozen=True, kw_only=True):
 
     merge_id: str
     collection: str
+    """`Reference.key`."""
     field: str
     before: str
     after: str
@@ -98,11 +100,13 @@ class Kind:
     collection: Collection[Any]
     duplicates: Collection[PossibleDuplicate]
     references: tuple[Reference, ...]
+    get: Callable[[ReadTx, Actor, str, Action], Any]
+    """The record, checked for an action, as it lives on."""
 
 
 KINDS = {
-    "contact": Kind("contact", Person, PEOPLE, DUPLICATES, TO_PERSON),
-    "company": Kind("company", CustomerCompany, COMPANIES, COMPANY_DUPLICATES, TO_COMPANY),
+    "contact": Kind("contact", Person, PEOPLE, DUPLICATES, TO_PERSON, get_person),
+    "company": Kind("company", CustomerCompany, COMPANIES, COMPANY_DUPLICATES, TO_COMPANY, get_company),
 }
 
 
@@ -121,24 +125,23 @@ def merge_people(
     `into_id` unless it is empty. When both have an open lead, `keep_lead` says which one stays open and `close_stage`,
     a lost stage, how the other one is closed; its open tasks go over to the one that stays. Without them: `Conflict`.
     """
-    check(actor, "contact", Action.UPDATE)
-    gone, into = _person(tx, person_id), _person(tx, into_id, "into")
+    gone, into = _both(tx, actor, KINDS["contact"], person_id, into_id)
     _check_pair(tx, gone.id, into.id, choices, PERSON_CHOICES)
     check_not_erasing(tx, gone.id, into.id)
     closed = settle_open_leads(tx, actor, company, gone.id, into.id, keep_lead, close_stage)
     gone, into = tx.require(PEOPLE, gone.id), tx.require(PEOPLE, into.id)  # a closed lead has left a mark on its person
-    return _carry_out(tx, actor, KINDS["contact"], gone, into, combined(gone, into, choices, tx.now), closed)
+    return _carry_out(
+        tx, actor, KINDS["contact"], gone, into, combined(gone, into, choices, tx.now, company.customers), closed
+    )
 
 
-def merge_companies(tx: Tx, actor: Actor, company_id: str, into_id: str, choices: Mapping[str, str]) -> Merge:
+def merge_companies(
+    tx: Tx, actor: Actor, company: Company, company_id: str, into_id: str, choices: Mapping[str, str]
+) -> Merge:
     """Merge a company away into another; as for people. `Invalid` when the chosen requisites do not go together."""
-    gone = get_company(tx, actor, company_id, Action.UPDATE)
-    try:
-        into = get_company(tx, actor, into_id, Action.UPDATE)
-    except Missing:
-        raise Invalid({"into": "Такой компании нет"}) from None
+    gone, into = _both(tx, actor, KINDS["company"], company_id, into_id)
     _check_pair(tx, gone.id, into.id, choices, COMPANY_CHOICES)
-    result = combined(gone, into, choices, tx.now)
+    result = combined(gone, into, choices, tx.now, company.customers)
     wrong = check_requisites({name: result[name] for name in NUMBERS})
     if not result["name"]:
         wrong["name"] = "Название не может быть пустым"
@@ -147,11 +150,13 @@ def merge_companies(tx: Tx, actor: Actor, company_id: str, into_id: str, choices
     return _carry_out(tx, actor, KINDS["company"], gone, into, result | {"updated_at": tx.now}, None)
 
 
-def _person(tx: Tx, person_id: str, field: str | None = None) -> Person:
-    person = find_person(tx, person_id)
-    if person is None:
-        raise Invalid({field: "Такого контакта нет"}) if field else Missing("Такого контакта нет")
-    return person
+def _both(tx: Tx, actor: Actor, kind: Kind, gone_id: str, into_id: str) -> tuple[Any, Any]:
+    """Both records, which the actor may change."""
+    gone = kind.get(tx, actor, gone_id, Action.UPDATE)
+    try:
+        return gone, kind.get(tx, actor, into_id, Action.UPDATE)
+    except Missing as error:
+        raise Invalid({"into": str(error)}) from None
 
 
 def _check_pair(tx: Tx, gone: str, into: str, choices: Mapping[str, str], names: frozenset[str]) -> None:
@@ -203,7 +208,7 @@ def _carry_out(
     merge = tx.insert(MERGES, merge)
     tx.insert(MERGED_AWAY, MergedAway(id=gone.id, merged_into=into.id, merge_id=merge.id))
     if closed is not None:
-        _note(tx, merge, "tasks", "lead_id", (closed.lead_id, closed.kept_id), closed.task_ids, at_once=True)
+        _note(tx, merge, closed.moved, (closed.lead_id, closed.kept_id), at_once=True)
     for reference in kind.references:
         if reference.at_once:
             _move(tx, merge, reference, None)
@@ -233,31 +238,28 @@ def on_move(tx: Tx, timer: timers.Timer) -> None:
 
 def _move(tx: Tx, merge: Merge, reference: Reference, limit: int | None) -> int:
     """Point up to `limit` documents at the living record; how many there were."""
-    where = {reference.field: merge.from_id}
-    found = tx.find(reference.collection, where, sort=reference.order, limit=limit)
+    found = tx.find(reference.collection, reference.where(merge.from_id), sort=reference.order, limit=limit)
+    moved: Moves = {}
     for document in found:
-        moved = tx.update(reference.collection, document, **{reference.field: merge.into_id})
-        if isinstance(moved, Lead) and moved.open:
-            announce(tx, moved, "updated")
-    change = (merge.from_id, merge.into_id)
-    ids = tuple(each.id for each in found)
-    _note(tx, merge, reference.collection.name, reference.field, change, ids, at_once=reference.at_once)
+        field, id = reference.repoint(tx, document, merge.from_id, merge.into_id)
+        moved.setdefault((reference.key, field), []).append(id)
+        if isinstance(document, Lead) and document.open:
+            announce(tx, document, "updated")
+    _note(tx, merge, moved, (merge.from_id, merge.into_id), at_once=reference.at_once)
     return len(found)
 
 
-def _note(
-    tx: Tx, merge: Merge, collection: str, field: str, change: tuple[str, str], ids: tuple[str, ...], *, at_once: bool
-) -> None:
-    if ids:
-        before, after = change
+def _note(tx: Tx, merge: Merge, moved: Moves, change: tuple[str, str], *, at_once: bool) -> None:
+    before, after = change
+    for (key, field), ids in moved.items():
         step = Moved(
             id=tx.new_id("mov_"),
             merge_id=merge.id,
-            collection=collection,
+            collection=key,
             field=field,
             before=before,
             after=after,
-            ids=ids,
+            ids=tuple(ids),
             at_once=at_once,
         )
         tx.insert(MOVED, step)
@@ -305,10 +307,13 @@ def on_forget(tx: Tx, timer: timers.Timer) -> None:
         timers.schedule(tx, FORGET, timer.key, tx.now)
 
 
-def get_merge(tx: ReadTx, actor: Actor, merge_id: str) -> Merge:
-    """The merge, for whoever may read what was merged."""
+def get_merge(tx: ReadTx, actor: Actor, merge_id: str, action: Action = Action.READ) -> Merge:
+    """The merge, for whoever may do this with the record that was left."""
     merge = tx.get(MERGES, merge_id)
     if merge is None:
         raise Missing("Такого слияния нет")
-    check(actor, merge.entity, Action.READ)
+    try:
+        KINDS[merge.entity].get(tx, actor, merge.into_id, action)
+    except Missing:  # that record is deleted; the merge itself is still told of
+        check(actor, merge.entity, action)
     return merge

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from crm_core.companies import CustomerCompany
+from crm_core.customers import Thresholds
 from crm_core.people import Person
-from crm_core.worth import REMEMBERED, worth
+from crm_core.worth import worth
 
 _TOGETHER = (
     ("inn", "kpp", "ogrn"),
@@ -31,7 +32,7 @@ def _names(record: Person | CustomerCompany) -> tuple[str, ...]:
     return _PERSON if isinstance(record, Person) else _COMPANY
 
 
-def combined(gone: Any, into: Any, choices: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def combined(gone: Any, into: Any, choices: Mapping[str, str], now: datetime, limits: Thresholds) -> dict[str, Any]:
     """The fields of `into` after the merge. A field without a choice keeps its value, or takes that of the other when
     it has none; comments are put one below the other. Lists are joined, and what was bought adds up."""
     result = {name: _chosen(name, gone, into, choices.get(name)) for name in _names(into)}
@@ -45,7 +46,7 @@ def combined(gone: Any, into: Any, choices: Mapping[str, str], now: datetime) ->
         result["former_owner_id"] = later.former_owner_id or earlier.former_owner_id
     moments = [*gone.won_at, *into.won_at]
     last = max((each for each in (gone.last_won_at, into.last_won_at) if each is not None), default=None)
-    return result | worth(gone.won_count + into.won_count, gone.won_sum + into.won_sum, moments, last, now)
+    return result | worth(gone.won_count + into.won_count, gone.won_sum + into.won_sum, moments, last, now, limits)
 
 
 def _chosen(name: str, gone: Any, into: Any, choice: str | None) -> Any:
@@ -64,9 +65,9 @@ def _joined(name: str, gone: Any, into: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys((*getattr(into, name), *getattr(gone, name))))
 
 
-def taken_apart(gone: Any, before: Any, after: Any, current: Any, now: datetime) -> dict[str, Any]:
+def taken_apart(gone: Any, before: Any, after: Any, current: Any) -> dict[str, Any]:
     """The fields of the living record after an undo: what the merge changed and nobody has touched since is as before;
-    what was changed since stays."""
+    what was changed since stays. What was bought is counted again from the deals."""
     result: dict[str, Any] = {}
     for name in (*_names(current), "former_owner_id", "created_at"):
         if hasattr(current, name) and getattr(current, name) == getattr(after, name):
@@ -76,11 +77,7 @@ def taken_apart(gone: Any, before: Any, after: Any, current: Any, now: datetime)
             foreign = set(getattr(gone, name)) - set(getattr(before, name))
             result[name] = tuple(each for each in getattr(current, name) if each not in foreign)
     result["fields"] = _fields_apart(before.fields, after.fields, current.fields)
-    moments = set(current.won_at) - set(gone.won_at)
-    if len(current.won_at) == REMEMBERED:  # older ones of his own may have been dropped
-        moments |= set(before.won_at)
-    count, total = current.won_count - gone.won_count, current.won_sum - gone.won_sum
-    return result | worth(max(count, 0), total, sorted(moments), before.last_won_at, now)
+    return result
 
 
 def _fields_apart(before: Mapping[str, str], after: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:

@@ -9,8 +9,11 @@ from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import LEADS, Lead, for_change, open_lead_of, set_stage
-from crm_core.tasks import TASKS
+from crm_core.references import TO_LEAD
 from storage import Tx
+
+Moves = dict[tuple[str, str], list[str]]
+"""Key of a reference and field → ids of documents that were let name another record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Closed:
     stage: str
     closed_as: str
     kept_id: str
-    task_ids: tuple[str, ...]
+    moved: Moves
     """Open tasks that went over to the lead that stays."""
 
 
@@ -50,14 +53,16 @@ def settle_open_leads(
 
 
 def _join(tx: Tx, actor: Actor, company: Company, kept: Lead, closing: Lead, close_stage: str) -> Closed:
-    moved = tx.find(TASKS, {"lead_id": closing.id, "open": True})
-    for task in moved:
-        tx.update(TASKS, task, lead_id=kept.id)
+    moved: Moves = {}
+    for reference in TO_LEAD:
+        for document in tx.find(reference.collection, {**reference.where(closing.id), "open": True}):
+            field, id = reference.repoint(tx, document, closing.id, kept.id)
+            moved.setdefault((reference.key, field), []).append(id)
     callbacks.hand_over(tx, kept.id, kept.owner_id)
     due = min((each for each in (kept.due_at, closing.due_at) if each is not None), default=None)
     tx.update(LEADS, kept, due_at=due, unread=kept.unread + closing.unread, updated_at=tx.now)
     set_stage(tx, actor, company, closing, close_stage)
-    return Closed(closing.id, closing.stage, close_stage, kept.id, tuple(task.id for task in moved))
+    return Closed(closing.id, closing.stage, close_stage, kept.id, moved)
 
 
 def reopen(tx: Tx, actor: Actor, company: Company, lead_id: str, stage: str, closed_as: str) -> None:

@@ -89,10 +89,11 @@ PEOPLE = Collection(
         Index("last_activity_at"),
         Index("created_at"),
         Index("company_id", "last_activity_at", sparse=True),
-        Index("owner_id", sparse=True),
+        Index("owner_id", "last_activity_at", sparse=True),
         Index("rfm", "last_won_at", sparse=True),
         Index("rfm", "last_activity_at", sparse=True),
         Index("abc", "last_activity_at", sparse=True),
+        Index("abc", "won_sum", sparse=True),
         Index("won_sum"),
         Index("won_count"),
     ],
@@ -130,13 +131,20 @@ def attach_identity(tx: Tx, person: Person, kind: IdentityKind, value: str) -> N
     )
 
 
-def file_duplicate(tx: Tx, first: str, second: str, reason: str, inbound_id: str | None = None) -> None:
-    """Remember that two people may be one; the pair is filed once."""
+def file_duplicate(
+    tx: Tx,
+    first: str,
+    second: str,
+    reason: str,
+    inbound_id: str | None = None,
+    among: Collection[PossibleDuplicate] = DUPLICATES,
+) -> None:
+    """Remember that two people, or two records of `among`, may be one; the pair is filed once."""
     low, high = sorted((first, second))
-    if tx.first(DUPLICATES, {"first_id": low, "second_id": high}) is not None:
+    if tx.first(among, {"first_id": low, "second_id": high}) is not None:
         return
     tx.insert(
-        DUPLICATES,
+        among,
         PossibleDuplicate(
             id=tx.new_id("dup_"),
             first_id=low,
@@ -146,7 +154,7 @@ def file_duplicate(tx: Tx, first: str, second: str, reason: str, inbound_id: str
             created_at=tx.now,
         ),
     )
-    tell(tx, "duplicate", low, "filed")
+    tell(tx, "duplicate" if among is DUPLICATES else "company_duplicate", low, "filed")
 
 
 def by_phone(tx: ReadTx, phone: str) -> Person | None:

@@ -7,6 +7,7 @@ from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.companies import COMPANIES, COMPANY_DUPLICATES, get_company
 from crm_core.errors import Conflict
+from crm_core.external import forget
 from crm_core.references import TO_COMPANY, used_by
 from crm_core.rights import Action
 from storage import AnyOf, Tx
@@ -24,6 +25,7 @@ def delete_company(tx: Tx, actor: Actor, company_id: str, version: int | None = 
         )
     for pair in tx.find(COMPANY_DUPLICATES, AnyOf(({"first_id": company.id}, {"second_id": company.id}))):
         tx.delete(COMPANY_DUPLICATES, pair)
+    forget(tx, company.id)
     tx.delete(COMPANIES, company)
     record(tx, actor, "company", company.id, "deleted", {"name": (company.name, None), "inn": (company.inn, None)})
     tell(tx, "company", company.id, "deleted", owners=(company.owner_id,))

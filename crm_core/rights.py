@@ -66,6 +66,29 @@ def parse_grant(text: str) -> Grant:
     return Grant(scope, frozenset(words[1:]), only_open, frozenset(pipelines.split()))
 
 
+_OWNED = frozenset({"own", "department"})
+FACTS: Mapping[str, frozenset[str]] = {
+    "lead": _OWNED | {"stage", "open"},
+    "deal": _OWNED | {"stage", "open", "in"},
+    "task": _OWNED | {"open"},
+    "contact": _OWNED,
+    "company": _OWNED,
+    "document": _OWNED,
+    "user": _OWNED,
+}
+"""What is known of the records of a kind, so what a grant may ask of them; of any other kind one has all or none."""
+
+
+def check_fit(entity: str, grant: Grant) -> None:
+    """`GrantError` when the grant asks for what records of this kind do not have: it would hide what it shows."""
+    known = FACTS.get(entity, frozenset())
+    words = (str(grant.scope), "open" if grant.only_open else "all", "in" if grant.pipelines else "all")
+    asked = set(words) - {"all"}
+    if asked - known:
+        possible = ", ".join(["all", *sorted(known)])
+        raise GrantError(f"«{' '.join(sorted(asked - known))}» для «{entity}» не имеет смысла; можно: {possible}")
+
+
 @dataclass(frozen=True, slots=True)
 class Rights:
     """The table for everybody: `grants[role][entity][action]`. `*` as entity or action stands for all of them."""
@@ -87,6 +110,7 @@ class Rights:
                         raise GrantError(f"{role}.{entity}.{action}: нет такого действия; есть {', '.join(Action)}")
                     try:
                         grant = parse_grant(words)
+                        check_fit(entity, grant)
                     except GrantError as error:
                         raise GrantError(f"{role}.{entity}.{action}: {error}") from error
                     grants.setdefault(role, {}).setdefault(entity, {})[action] = grant

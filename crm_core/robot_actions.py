@@ -20,7 +20,7 @@ from crm_core.deals import Deal, edit_deal
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import Lead, edit_lead, move_lead
 from crm_core.notifications import notify
-from crm_core.people import PEOPLE
+from crm_core.people import find_person
 from crm_core.robot_jobs import JobKind, queue_job
 from crm_core.task_commands import create_task
 from crm_core.tasks import TASK_LINKS, TASKS, Link, Task
@@ -64,7 +64,7 @@ def value_of(tx: ReadTx, company: Company, record: Record, path: str) -> str:
     if path.startswith("fields."):
         return record.fields.get(path.removeprefix("fields."), "")
     if path == "person":
-        person = tx.get(PEOPLE, record.person_id) if record.person_id else None
+        person = find_person(tx, record.person_id)
         return (person.name or "") if person else ""
     if path == "owner":
         owner = tx.get(USERS, record.owner_id) if record.owner_id else None

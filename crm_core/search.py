@@ -282,11 +282,13 @@ class Question:
                         yield entry.id.removeprefix(start)
                 last = found[-1]
 
-    def visible_ids(self, kind: Kind, actor: Actor, limit: int) -> list[str]:
-        """The same, of those that the reader may see."""
+    def visible_ids(self, kind: Kind, actor: Actor, limit: int, where: Filter | None = None) -> list[str]:
+        """The same, of those that the reader may see and that `where` lets through."""
         scope = kind.scope(actor)
         if scope is None:
             return []
+        if where:
+            scope = AllOf((where, scope))
         if scope == {}:
             return list(islice(self.ids(kind), limit))
         found: list[str] = []
@@ -321,6 +323,9 @@ def _begins(name: list[str], reading: Reading) -> bool:
     return len(name) >= len(reading) and all(map(str.startswith, name, reading))
 
 
-def matching(tx: ReadTx, kinds: Kinds, actor: Actor, name: str, text: str, limit: int = 1000) -> Filter:
-    """The filter of a list's `q`: the newest `limit` hits that the reader may see."""
-    return {"id": In(Question(tx, kinds, text).visible_ids(kinds[name], actor, limit))}
+def matching(
+    tx: ReadTx, kinds: Kinds, actor: Actor, name: str, text: str, limit: int = 1000, where: Filter | None = None
+) -> Filter:
+    """The filter of a list's `q`: the newest `limit` hits that the reader may see and that the list's other filters
+    (`where`) let through."""
+    return {"id": In(Question(tx, kinds, text).visible_ids(kinds[name], actor, limit, where))}

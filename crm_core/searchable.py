@@ -9,6 +9,7 @@ from typing import Any
 from crm_core.access import visible
 from crm_core.actor import Actor
 from crm_core.companies import COMPANIES, CustomerCompany, find_company
+from crm_core.contacts import contact_scope
 from crm_core.deals import DEALS, Deal, deal_scope
 from crm_core.leads import LEADS, Lead, lead_scope
 from crm_core.people import PEOPLE, Person, by_email, by_phone, find_person
@@ -26,10 +27,6 @@ MOST_TOUCHED = 50
 def _contact_texts(tx: ReadTx, person: Person) -> Texts:
     accounts = (text for account in person.messengers for text in (account.username, account.id))
     return Texts((person.name, person.company, *person.emails, *accounts), person.phones)
-
-
-def _contact_scope(actor: Actor) -> Filter | None:
-    return visible(actor, "contact", owner_fields=())
 
 
 def person_named(tx: ReadTx, text: str) -> Person | None:
@@ -70,7 +67,7 @@ def _company_touches(tx: ReadTx, company_id: str) -> Iterator[tuple[str, str]]:
 
 
 def _lead_texts(tx: ReadTx, lead: Lead) -> Texts:
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     own = (lead.title, lead.company, *lead.fields.values())
     if person is None:
         return Texts(own)
@@ -148,7 +145,7 @@ def _product_scope(actor: Actor) -> Filter | None:
 
 LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _named_leads, _lead_touches)
 CONTACT = Kind(
-    "contact", PEOPLE, lambda person: person.name, _contact_texts, _contact_scope, _named_contact, _contact_touches
+    "contact", PEOPLE, lambda person: person.name, _contact_texts, contact_scope, _named_contact, _contact_touches
 )
 TASK = Kind("task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=may_read)
 DEAL = Kind("deal", DEALS, lambda deal: deal.title, _deal_texts, deal_scope, _numbered(DEALS))

@@ -17,10 +17,8 @@ import msgspec
 from crm_core.access import check, may
 from crm_core.actor import Actor
 from crm_core.audit import record
-from crm_core.companies import COMPANIES
 from crm_core.customers import Abc, Rfm
 from crm_core.errors import Conflict, Forbidden, Invalid, Missing
-from crm_core.people import PEOPLE
 from crm_core.rights import Action
 from crm_core.similar import company_key
 from storage import AllOf, AnyOf, Collection, Entity, Filter, Gt, Gte, In, Index, Lt, Lte, Ne, Prefix, ReadTx, Tx
@@ -50,7 +48,9 @@ class Segment(Entity, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-SEGMENTS = Collection("segments", Segment, [Index("entity", "name"), Index("name")])
+SEGMENTS = Collection(
+    "segments", Segment, [Index("entity", "name"), Index("name"), Index("owner_id", "name"), Index("shared", "name")]
+)
 
 MAX_NAME, MAX_CONDITIONS, MAX_VALUES, MOST_DAYS = 100, 20, 200, 36_500
 
@@ -114,7 +114,6 @@ _BOTH = {
     "last_activity_at": _MOMENT,
 }
 FIELDS: dict[str, dict[str, _Type]] = {"contact": {**_BOTH, "company_id": _TEXT}, "company": {**_BOTH, "inn": _TEXT}}
-COLLECTIONS: dict[str, Collection[Any]] = {"contact": PEOPLE, "company": COMPANIES}
 _RANGES = frozenset({"gt", "gte", "lt", "lte", "within_days", "before_days"})
 _COMPARED: dict[str, Callable[[Any], Any]] = {"eq": lambda value: value, "ne": Ne, "gt": Gt, "gte": Gte, "lt": Lt,
                                               "lte": Lte}  # fmt: skip
@@ -250,9 +249,24 @@ def segment_order(tx: ReadTx, segment_id: str) -> str | None:
     return f"-{ranges[0]}" if ranges else None
 
 
-def is_visible(actor: Actor, segment: Segment) -> bool:
-    """For lists: shared or one's own, of records that one may read."""
-    return (segment.shared or _is_own(actor, segment)) and may(actor, segment.entity, Action.READ)
+def list_segments(
+    tx: ReadTx,
+    actor: Actor,
+    entity: str | None = None,
+    *,
+    sort: str = "name",
+    limit: int = 50,
+    after: str | None = None,
+) -> list[Segment]:
+    """Shared ones and one's own, of records that one may read; all those of others for who manages segments."""
+    asked = [entity] if entity is not None else list(FIELDS)
+    readable = [each for each in asked if may(actor, each, Action.READ)]
+    if not readable:
+        check(actor, asked[0], Action.READ)
+    own: Filter = {"owner_id": actor.id} if actor.id is not None else AnyOf(())
+    whose: Filter = {} if may(actor, "segment", Action.MANAGE) else AnyOf(({"shared": True}, own))
+    where = AllOf(({"entity": In(readable)}, whose))
+    return tx.find(SEGMENTS, where, sort=sort, limit=limit, after=after)
 
 
 def _for_change(tx: ReadTx, actor: Actor, segment_id: str, version: int | None) -> Segment:

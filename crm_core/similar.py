@@ -32,6 +32,11 @@ def company_key(name: str | None) -> str | None:
     return " ".join([word for word in words if word not in LEGAL_FORMS] or words) or None
 
 
+def exact_key(name: str | None) -> str | None:
+    """The name but for its writing: the same words, the legal form among them, in whatever order."""
+    return " ".join(sorted(_WORD.findall(_folded(name or "")))) or None
+
+
 @lru_cache(maxsize=4096)
 def person_key(name: str | None) -> str | None:
     """The comparable form of somebody's name: «Петров Иван» is «Иван Петров»."""
@@ -39,5 +44,8 @@ def person_key(name: str | None) -> str | None:
 
 
 def _words(text: str) -> list[str]:
-    folded = unicodedata.normalize("NFKC", text[:LONGEST]).casefold().replace("ё", "е")
-    return _WORD.findall(_LONG_FORMS.sub(" ", folded))
+    return _WORD.findall(_LONG_FORMS.sub(" ", _folded(text)))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text[:LONGEST]).casefold().replace("ё", "е")

@@ -5,30 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.companies import get_company
+from crm_core.contacts import get_person
 from crm_core.deals import get_deal
 from crm_core.errors import Forbidden, Invalid, Missing
 from crm_core.leads import get_lead
-from crm_core.people import Person, find_person
-from crm_core.rights import Action
 from crm_core.tasks import Link
 from storage import ReadTx
 
 MAX_LINKS = 50
 
 
-def _contact(tx: ReadTx, actor: Actor, person_id: str) -> Person:
-    check(actor, "contact", Action.READ)
-    person = find_person(tx, person_id)
-    if person is None:
-        raise Missing("Такого контакта нет")
-    return person
-
-
 LINKED: Mapping[str, Callable[[ReadTx, Actor, str], Any]] = {
-    "lead": get_lead, "deal": get_deal, "contact": _contact, "company": get_company,
+    "lead": get_lead, "deal": get_deal, "contact": get_person, "company": get_company,
 }  # fmt: skip
 """Kind of record → the record with this id; raises when there is none or the actor may not see it. What is not in this
 table cannot be linked."""

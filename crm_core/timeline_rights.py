@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crm_core.access import check
 from crm_core.actor import Actor
+from crm_core.contacts import get_person
 from crm_core.deals import get_deal
 from crm_core.documents.issued import get_document
 from crm_core.errors import CoreError
@@ -16,7 +17,7 @@ from storage import ReadTx
 
 def check_item(tx: ReadTx, actor: Actor, item: TimelineItem) -> None:
     """What a task left behind is for those who take part in it, even on the timeline of a lead; what belongs to a lead
-    and to a deal is for the readers of either; what belongs to none of them, for the readers of contacts. Raises
+    and to a deal is for the readers of either; what belongs to none of them, for the readers of its contact. Raises
     `Forbidden`, or `Missing` when the record is gone."""
     if item.task_id is not None:
         get_task(tx, actor, item.task_id)
@@ -26,6 +27,8 @@ def check_item(tx: ReadTx, actor: Actor, item: TimelineItem) -> None:
         get_lead(tx, actor, item.lead_id)
     elif item.deal_id is not None:
         get_deal(tx, actor, item.deal_id)
+    elif item.person_id is not None:
+        get_person(tx, actor, item.person_id)
     else:
         check(actor, "contact", Action.READ)
 

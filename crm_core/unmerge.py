@@ -6,23 +6,26 @@ record that was living then. What cannot be taken back is refused with the reaso
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from crm_core import timers
-from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.company import Company
+from crm_core.deals import DEALS, Deal
 from crm_core.errors import Conflict
 from crm_core.merge import FORGET, KINDS, MERGES, MOVED, PIECE, Kind, Merge, Moved, get_merge
 from crm_core.merge_fields import taken_apart
 from crm_core.merge_leads import reopen
 from crm_core.merged import MERGED_AWAY
 from crm_core.people import IDENTITIES, IdentityKind, Person, attach_identity, identity_id
+from crm_core.references import TO_LEAD
 from crm_core.rights import Action
+from crm_core.worth import worth
 from storage import Tx, UniqueViolation
 
 UNDO = "merge_undo"
@@ -32,18 +35,19 @@ UNDO = "merge_undo"
 def undo_merge(tx: Tx, actor: Actor, company: Company, merge_id: str) -> Merge:
     """Take a merge back within `UNDO_WITHIN`. `Conflict` says why that is not possible. A lead that the merge closed is
     open again unless its person has a new one."""
-    merge = get_merge(tx, actor, merge_id)
-    check(actor, merge.entity, Action.UPDATE)
+    merge = get_merge(tx, actor, merge_id, Action.UPDATE)
     _check_state(tx, merge)
     kind = KINDS[merge.entity]
     gone, before, after = (msgspec.convert(image, kind.type) for image in (merge.gone, merge.before, merge.after))
     current = _living(tx, kind, merge)
     if isinstance(gone, Person):
         _check_identities(tx, gone, current)
-    _restore(tx, kind, gone, current, taken_apart(gone, before, after, current, tx.now))
+    _restore(tx, kind, gone, current, taken_apart(gone, before, after, current))
     for piece in tx.find(MOVED, {"merge_id": merge.id}, sort="id"):
         if piece.at_once:
             _move_back(tx, kind, piece)
+    for record_id in (merge.from_id, merge.into_id):
+        _count_again(tx, company, kind, record_id)
     if isinstance(gone, Person):
         _give_back(tx, gone)
     _restore_pairs(tx, kind, merge)
@@ -125,12 +129,25 @@ def _tell(tx: Tx, actor: Actor, merge: Merge) -> None:
 
 def _move_back(tx: Tx, kind: Kind, piece: Moved) -> None:
     """Documents that still point where the merge pointed them. Those gone or moved on since stay as they are."""
-    collection = next(each.collection for each in kind.references if each.collection.name == piece.collection)
+    reference = next(each for each in (*kind.references, *TO_LEAD) if each.key == piece.collection)
     for document_id in piece.ids:
-        document = tx.get(collection, document_id)
-        if document is not None and getattr(document, piece.field) == piece.after:
-            tx.update(collection, document, **{piece.field: piece.before})
+        reference.give_back(tx, document_id, piece.field, piece.before, piece.after)
     tx.delete(MOVED, piece)
+
+
+def _count_again(tx: Tx, company: Company, kind: Kind, record_id: str) -> None:
+    """What this customer bought, from his deals as they are now: some were won, or are no longer, since the merge."""
+    customer = tx.require(kind.collection, record_id)
+    field = {"contact": "person_id", "company": "company_id"}[kind.entity]
+    won = [deal for deal in tx.find(DEALS, {field: record_id, "open": False}) if _is_won(company, deal)]
+    total = sum((deal.amount or Decimal(0) for deal in won), Decimal(0))
+    moments = [deal.closed_at for deal in won if deal.closed_at is not None]
+    tx.update(kind.collection, customer, **worth(len(won), total, moments, None, tx.now, company.customers))
+
+
+def _is_won(company: Company, deal: Deal) -> bool:
+    way = company.pipelines.get(deal.pipeline)
+    return way is not None and any(stage.key == deal.stage and stage.kind == "won" for stage in way.stages)
 
 
 def _go_on(tx: Tx, kind: Kind, merge: Merge) -> Merge:

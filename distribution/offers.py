@@ -15,6 +15,7 @@ from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import record
 from crm_core.decisions import Verdict, explain
 from crm_core.errors import Conflict, Invalid
+from crm_core.lead_timers import ESCALATE, OFFER
 from crm_core.leads import LEADS, Lead, announce, for_change, set_stage
 from crm_core.notifications import notify
 from crm_core.timeline import ItemKind, TimelineItem, add
@@ -25,8 +26,6 @@ from distribution.queues import QUEUE_STATES, Queue, QueueState
 from distribution.strategies import in_turn, serve, shift_of
 from storage import ReadTx, Tx
 
-OFFER, ESCALATE = "offer", "escalate"
-"""Kinds of timers; both are keyed by the lead's id."""
 LOOK_AGAIN = timedelta(minutes=10)
 """A queue with waiting leads is looked at so often even when nothing is known to change."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from crm_core import timers
+from crm_core.lead_timers import ESCALATE
 from crm_core.leads import LEADS, Lead
 from crm_core.notifications import notify
 from crm_core.timers import Timer
 from crm_core.users import QUEUE_WAKE
 from distribution.candidates import is_at_peace
 from distribution.desk import Desk
-from distribution.offers import ESCALATE, move_to, place, wake_later
+from distribution.offers import move_to, place, wake_later
 from distribution.queues import Queue, Strategy
 from storage import Count, Tx
 from workhours import DateOutOfRange

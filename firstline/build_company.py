@@ -14,10 +14,11 @@ from connectors.contract import Connector
 from connectors.registry import REGISTRY
 from connectors.settings import ConnectorSettings
 from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
-from crm_core.rights import Action, Grant, GrantError, Rights, parse_grant
+from crm_core.rights import Action, Grant, GrantError, Rights, check_fit, parse_grant
 from crm_core.webhooks import Webhooks
 from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
+from firstline.build_customers import read_customers
 from firstline.build_documents import read_documents, read_firm
 from firstline.build_people import once, refers
 from firstline.build_pipelines import read_conversion, read_pipelines
@@ -111,6 +112,7 @@ def _with_sales(draft: Draft, company: Company) -> Company:
         conversion=read_conversion(draft, company.stages, company.fields, deal_fields),
         task_groups=read_task_groups(draft),
         trade=read_trade(draft),
+        customers=read_customers(draft),
         firm=read_firm(draft),
         documents=read_documents(draft),
         retention=read_retention(draft),
@@ -201,6 +203,11 @@ def _grant(draft: Draft, where: tuple[str, str, str], words: Any) -> Grant | Non
     except GrantError as error:
         draft.report(place, "область не понята", str(error).partition(": ")[2])
         return None
+    try:
+        check_fit(where[1], grant)
+    except GrantError as error:
+        condition, _, mend = str(error).partition("; ")
+        draft.report(place, condition, mend)
     refers(draft, place, "направления", sorted(grant.pipelines), draft.table("pipelines"))
     return grant
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crm_core.company import FieldRule, Stage
+from crm_core.conversion import CARRIED
 from crm_core.deal_fields import BUILT_IN
 from crm_core.pipelines import Conversion, Demand, DemandKind, Pipeline, PipelineStage
 from firstline.build_channels import check_name
@@ -68,7 +69,7 @@ def read_conversion(
 ) -> Conversion:
     """`[conversion]`."""
     section = draft.read(ConversionSection, draft.table("conversion"), ("conversion",)) or ConversionSection()
-    lead_keys, deal_keys = [rule.key for rule in lead_fields], [*BUILT_IN, *(rule.key for rule in deal_fields)]
+    lead_keys, deal_keys = [rule.key for rule in lead_fields], [*CARRIED, *(rule.key for rule in deal_fields)]
     if draft.table("pipelines"):
         won = [stage.key for stage in stages if stage.kind == "won"]
         refers(draft, ("conversion", "stage"), "успешной стадии лида", [section.stage], won)

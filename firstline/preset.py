@@ -18,7 +18,7 @@ from firstline.sources import CONFIG_TABLES, read_toml
 PRESET_TABLES = (
     "company", "roles", "rights", "stages", "sources", "fields", "queues", "workhours", "departments", "demo", "texts",
     "routing", "pipelines", "deal_fields", "conversion", "task_groups", "automations", "vat", "units", "price_types",
-    "firm", "documents", "retention",
+    "firm", "documents", "customers", "retention",
 )  # fmt: skip
 OVERLAY_DEPTH = {"queues": 2, "workhours": 1, "connectors": 1, "firm": 0}
 """How many levels of a table are merged before the configuration's value replaces the preset's; else 1. The firm is

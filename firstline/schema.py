@@ -38,7 +38,6 @@ from crm_core.robot_moments import PLANNED as ROBOTS_PLANNED
 from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
-from crm_core.sheets.kinds import EXTERNAL
 from crm_core.task_repeat import TASK_SERIES
 from crm_core.tasks import TASK_LINKS, TASK_PLACES, TASKS
 from crm_core.timeline import TIMELINE
@@ -69,7 +68,6 @@ SCHEMA = Schema(
         DOCUMENTS,
         DUPLICATES,
         EXTERNAL_REFS,
-        EXTERNAL,
         ENTRIES,
         ERASURES,
         ERASURE_WALKS,

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from crm_core.customers import DEFAULT
 from distribution.queues import Strategy
 from workhours import parse_duration
 from workhours.parse import parse_zone
@@ -218,6 +219,18 @@ class VatRow(Section):
     """Absent: without VAT, which is not 0 %."""
     since: date | None = None
     until: date | None = None
+
+
+Roubles = Annotated[Decimal, Field(gt=0, lt=10**13, decimal_places=2)]
+
+
+class CustomersSection(Section):
+    """`[customers]`; sums in roubles."""
+
+    regular_from: int = Field(default=DEFAULT.regular_from, ge=2, le=1000)
+    fading_after_days: int = Field(default=DEFAULT.fading_after.days, ge=1, le=3650)
+    a_from: Roubles = DEFAULT.a_from
+    b_from: Roubles = DEFAULT.b_from
 
 
 class UnitRow(Section):

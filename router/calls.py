@@ -22,6 +22,7 @@ from crm_core import callbacks, timers
 from crm_core.calls import CALLS, CallRecord
 from crm_core.changes import tell
 from crm_core.decisions import explain
+from crm_core.lead_timers import CALL_GUARD
 from crm_core.leads import LEADS, Lead, open_lead_of, responded
 from crm_core.people import by_phone as person_by_phone
 from crm_core.people import find_person
@@ -37,8 +38,6 @@ from router.identify import identify
 from router.robots import screen_by_rules
 from storage import Tx
 
-CALL_GUARD = "call_guard"
-"""Kind of the timer that frees a lead whose call's end was never reported."""
 LONGEST_CALL = timedelta(hours=3)
 
 

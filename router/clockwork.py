@@ -13,14 +13,15 @@ import structlog
 
 from crm_core import merge, robots, task_reminders, tasks, unmerge, worth
 from crm_core.company import Company
+from crm_core.lead_timers import CALL_GUARD, ESCALATE, OFFER
 from crm_core.task_repeat import REPEAT, on_repeat
 from crm_core.timers import Handler, Timer, due, fire, next_due, postpone, schedule_sooner
 from crm_core.users import PLACE, QUEUE_WAKE
 from distribution.desk import Desk
-from distribution.offers import ESCALATE, OFFER, on_offer_timeout, on_place
+from distribution.offers import on_offer_timeout, on_place
 from distribution.release import on_escalation, on_queue_wake
 from router import robot_messages
-from router.calls import CALL_GUARD, on_call_guard
+from router.calls import on_call_guard
 from storage import ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("timers")
@@ -52,7 +53,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         merge.MOVE: merge.on_move,
         merge.FORGET: merge.on_forget,
         unmerge.UNDO: unmerge.on_undo,
-        worth.AGE_CUSTOMERS: worth.on_age_customers,
+        worth.AGE_CUSTOMERS: with_company(worth.on_age_customers),
     }
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from crm_core.actor import Actor
+from crm_core.contacts import Taken, file_taken
 from crm_core.people import Person
-from router.person import Taken, file_taken
 from storage import Store, Tx
 
 
 class Correction(Protocol):
-    """A command of `router/person.py`, ready but for its transaction."""
+    """A command of `crm_core/contacts.py` or `router/person.py`, ready but for its transaction."""
 
     def __call__(self, tx: Tx, actor: Actor, /) -> Person: ...
 

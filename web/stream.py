@@ -53,6 +53,7 @@ MAX_SEQ = 1 << 62
 
 ENTITY_RIGHTS = {
     "timeline": "lead", "quarantine": "journal", "duplicate": "contact", "absence": "user", "template": "document",
+    "company_duplicate": "company",
 }  # fmt: skip
 """Whose right to read tells whether news of this entity is seen; others have a right of their own name."""
 

@@ -2,7 +2,8 @@
 
 A kind is an object with the attributes and functions of `ImportKind`; the kinds that there are stand in one registry,
 which is handed to whoever needs it. Every kind gets one more field by itself, «Внешний код»: the id of the record in
-the system that the table came from, kept in `EXTERNAL`, so that a second import finds what the first one made.
+the system that the table came from (`external.py`), so that a second import finds what the first one made, and what
+1C named.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any, Protocol, TypeVar
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Invalid
+from crm_core.external import EXTERNAL_REFS, FILE, ExternalRef, forget, name_for_table, named_in_table
 from crm_core.merged import resolve
 from crm_core.sheets.writing import Cell
-from storage import Collection, Entity, Index, ReadTx, Tx
+from storage import Collection, ReadTx, Tx
 
 T = TypeVar("T")
 
@@ -139,15 +141,6 @@ Kinds = Mapping[str, ImportKind]
 """The registry: key → kind."""
 
 
-class ExternalId(Entity, frozen=True, kw_only=True):
-    """`id` is `entity:external id`."""
-
-    record_id: str
-
-
-EXTERNAL = Collection("external_ids", ExternalId, [Index("record_id")])
-
-
 def kind_of(kinds: Kinds, key: str) -> ImportKind:
     """The kind, or `Invalid` that names those there are."""
     if key not in kinds:
@@ -168,27 +161,28 @@ def marks_of(values: Mapping[str, Any], keys: Sequence[str]) -> list[tuple[str, 
 
 def external_of(tx: ReadTx, kind: ImportKind, external_id: str) -> str | None:
     """Id of the record with this external id, or of the one that it was merged into. None when it is gone."""
-    found = tx.get(EXTERNAL, f"{kind.entity}:{external_id}")
-    record = tx.get(kind.collection, resolve(tx, found.record_id)) if found else None
+    found = named_in_table(tx, kind.entity, external_id)
+    record = tx.get(kind.collection, resolve(tx, found)) if found else None
     return record.id if record else None
 
 
 def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
     """The external id of a record, for exports."""
-    found = tx.find(EXTERNAL, {"record_id": record_id})
-    return next((each.id.partition(":")[2] for each in found if each.id.startswith(f"{entity}:")), None)
+    return name_for_table(tx, entity, record_id)
 
 
 def remember_external(tx: Tx, kind: ImportKind, external_id: str, record_id: str) -> None:
     """Tie the record to this external id; one that is tied to a living record stays."""
-    known = tx.get(EXTERNAL, f"{kind.entity}:{external_id}")
+    if external_of(tx, kind, external_id) is not None:
+        return
+    ref = ExternalRef(id=f"{kind.entity}:{FILE}:{external_id}", record_id=record_id)
+    known = tx.get(EXTERNAL_REFS, ref.id)
     if known is None:
-        tx.insert(EXTERNAL, ExternalId(id=f"{kind.entity}:{external_id}", record_id=record_id))
-    elif external_of(tx, kind, external_id) is None:
-        tx.update(EXTERNAL, known, record_id=record_id)
+        tx.insert(EXTERNAL_REFS, ref)
+    else:
+        tx.update(EXTERNAL_REFS, known, record_id=record_id)
 
 
 def forget_external(tx: Tx, record_id: str) -> None:
     """The record is gone."""
-    for each in tx.find(EXTERNAL, {"record_id": record_id}):
-        tx.delete(EXTERNAL, each)
+    forget(tx, record_id)

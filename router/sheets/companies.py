@@ -23,6 +23,7 @@ from crm_core.companies import (
     list_companies,
 )
 from crm_core.company import Company
+from crm_core.contacts import create_person, edit_person
 from crm_core.errors import Invalid
 from crm_core.merged import resolve
 from crm_core.people import PEOPLE, Person
@@ -32,7 +33,6 @@ from crm_core.rights import Action
 from crm_core.sheets.kinds import Field, Parse, RecordRef, Updated, marks_of
 from crm_core.sheets.writing import Cell
 from crm_core.similar import company_key
-from router.person import create_person, edit_person
 from router.sheets.cells import COMMENT, OWNER, differing, email_of, employee, kept_words, parse_text, stored
 from router.sheets.contacts import (
     COMPANY,

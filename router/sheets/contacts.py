@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_core.access import check, visible
+from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.company import Company
+from crm_core.contacts import MOST, contact_scope, create_person, edit_person
 from crm_core.errors import Invalid
 from crm_core.merged import resolve
 from crm_core.normalize import LONGEST
@@ -20,7 +21,6 @@ from crm_core.rights import Action
 from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated, marks_of
 from crm_core.sheets.writing import Cell
 from router import normalize
-from router.person import MOST, create_person, edit_person
 from router.sheets.cells import (
     COMMENT,
     OWNER,
@@ -137,7 +137,7 @@ class Contacts:
         return person.id if person else None
 
     def create(self, tx: Tx, actor: Actor, company: Company, values: Mapping[str, Any]) -> RecordRef:
-        person = create_person(tx, actor, _values(tx, values))
+        person = create_person(tx, actor, {"owner_id": None, **_values(tx, values)})
         return RecordRef(person.id, True, {}, _state(person))
 
     def update(self, tx: Tx, actor: Actor, company: Company, record: str, values: Mapping[str, Any]) -> Updated:
@@ -173,10 +173,12 @@ class Contacts:
         self, tx: ReadTx, actor: Actor, company: Company, where: Filter, after: str | None, limit: int
     ) -> tuple[list[tuple[str, list[Cell]]], str | None]:
         check(actor, self.entity, Action.READ)
-        exportable = visible(actor, self.entity, owner_fields=("owner_id",), action=Action.EXPORT)
-        if exportable is None:
+        check(actor, self.entity, Action.EXPORT)
+        readable, exportable = contact_scope(actor), contact_scope(actor, Action.EXPORT)
+        if readable is None or exportable is None:
             return [], None
-        people = tx.find(PEOPLE, AllOf((where, exportable)), sort="created_at", limit=limit, after=after)
+        scope = AllOf((where, readable, exportable))
+        people = tx.find(PEOPLE, scope, sort="created_at", limit=limit, after=after)
         rows = [(each.id, [*person_cells(each), *_own_cells(tx, each)]) for each in people]
         return rows, tx.cursor_after(PEOPLE, people[-1], "created_at") if len(people) == limit else None
 

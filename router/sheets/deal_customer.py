@@ -12,13 +12,13 @@ from typing import Any
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.companies import CustomerCompany, create_company
+from crm_core.contacts import create_person
 from crm_core.errors import Invalid
 from crm_core.people import PEOPLE, Person
 from crm_core.requisites import inn_error
 from crm_core.rights import Action
 from crm_core.sheets.kinds import external_of
 from crm_core.similar import person_key
-from router.person import create_person
 from router.sheets.companies import Companies, find_by_name, find_by_numbers
 from router.sheets.contacts import Contacts, check_marks, person_of_row
 from storage import ReadTx, Tx

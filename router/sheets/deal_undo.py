@@ -54,7 +54,7 @@ def remove_deal(tx: Tx, actor: Actor, company: Company, deal: Deal, record: Reco
     if not same or deal.lines or deal.next_step or deal.parties or deal.risks or deal.approvals or _used(tx, deal):
         return TOUCHED
     if company.pipeline(deal.pipeline).stage(deal.stage).kind == "won":
-        note_unwon(tx, *sold(deal), deal.closed_at or tx.now)
+        note_unwon(tx, *sold(deal), deal.closed_at or tx.now, company.customers)
     tx.delete(DEALS, deal)
     audit(tx, actor, "deal", deal.id, "deleted", {"number": (deal.number, None), "title": (deal.title, None)})
     announce(tx, deal, "deleted")

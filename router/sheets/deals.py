@@ -146,7 +146,7 @@ class Deals:
         audit(tx, actor, "deal", deal.id, "created", {key: (None, value) for key, value in told.items()})
         announce(tx, deal, "created")
         if stage.kind == "won":
-            note_won(tx, *sold(deal), deal.closed_at or tx.now)
+            note_won(tx, *sold(deal), deal.closed_at or tx.now, company.customers)
         made = {"person_id": deal.person_id, "company_id": deal.company_id, "made": list(customer.made)}
         return RecordRef(deal.id, True, {}, state_of(deal) | made)
 

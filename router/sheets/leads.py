@@ -19,6 +19,7 @@ from crm_core.audit import record as audit
 from crm_core.company import Company
 from crm_core.decisions import DECISIONS, explain
 from crm_core.errors import Conflict, Invalid
+from crm_core.lead_timers import OF_LEAD
 from crm_core.leads import (
     LEADS,
     Lead,
@@ -209,7 +210,7 @@ class Leads:
             tx.delete(TIMELINE, item)
         for decision in tx.find(DECISIONS, {"lead_id": lead.id}, limit=50):
             tx.delete(DECISIONS, decision)
-        for kind in ("offer", "escalate", "call_guard", PLACE):
+        for kind in (*OF_LEAD, PLACE):
             timers.cancel(tx, kind, lead.id)
         tx.delete(LEADS, lead)
         timers.schedule_sooner(tx, QUEUE_WAKE, "*", tx.now)

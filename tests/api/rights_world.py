@@ -12,6 +12,7 @@ from crm_core.actor import SYSTEM
 from crm_core.changes import last_seq
 from crm_core.companies import create_company
 from crm_core.company import Company
+from crm_core.contacts import create_person
 from crm_core.deal_stages import set_stage
 from crm_core.deals import DEALS, create_deal
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
@@ -23,7 +24,6 @@ from crm_core.task_commands import create_task
 from crm_core.tasks import close
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import DEPARTMENTS, Department
-from router.person import create_person
 from storage import Tx
 from tests.api.hub import ROLES, Bench, Caller, until
 from tests.api.rights_table import Case, Reader

@@ -56,8 +56,8 @@ async def test_the_same_inn_and_kpp_are_refused_by_the_name_of_who_has_them(root
     branch = await make(root, name="Филиал", inn="7707083893", kpp="773601002")
     answer = await root("PATCH", f"{COMPANIES}/{branch['id']}", {"kpp": "773601001"})
     assert (answer.status, "уже есть: «ООО «Ромашка»»" in answer.json["detail"]) == (409, True)
-    alike = (await root.get(f"{COMPANIES}/{made['id']}/similar")).json["items"]
-    assert [each["id"] for each in alike] == [branch["id"]]
+    alike = (await root.get(f"{COMPANIES}/{made['id']}/duplicates")).json["items"]
+    assert [(each["company"]["id"], each["reasons"]) for each in alike] == [(branch["id"], ["Тот же ИНН"])]
 
 
 async def test_a_similar_name_is_a_hint_and_no_refusal(root: Caller) -> None:
@@ -67,9 +67,12 @@ async def test_a_similar_name_is_a_hint_and_no_refusal(root: Caller) -> None:
     other = await make(root, name="Елка")
     found = (await root.get(f"{COMPANIES}/{other['id']}/duplicates")).json["items"]
     assert [(each["company"]["id"], each["reasons"]) for each in found] == [(made["id"], ["Похожее название или имя"])]
+    (pair,) = await root.items(f"{COMPANIES}/duplicates")
+    assert {pair["first"]["id"], pair["second"]["id"]} == {made["id"], other["id"]}, "filed on entry"
     answer = await root.post(f"{COMPANIES}/{other['id']}/duplicates/dismiss", {"other_id": made["id"]})
     assert answer.status == 204
     assert (await root.get(f"{COMPANIES}/{made['id']}/duplicates")).json["items"] == []
+    assert await root.items(f"{COMPANIES}/duplicates") == []
 
 
 async def test_companies_are_found_by_name_inn_owner_and_date(bench: Bench, root: Caller) -> None:

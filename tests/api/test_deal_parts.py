@@ -84,7 +84,7 @@ async def test_a_gate_waits_for_the_tasks_of_a_group(bench: Bench, admin: Caller
 async def test_a_lead_becomes_a_deal_of_a_company_new_or_known(bench: Bench, admin: Caller) -> None:
     known = (await admin.post("/api/v1/companies", {"name": "ООО «Ромашка»"})).json
     deals = []
-    for number, name in enumerate(("Ромашка ООО", "Новый завод")):
+    for number, name in enumerate(("ромашка ООО", "Новый завод")):
         lead = await a_lead(bench, phone=f"+7916000000{number}", name=f"Клиент {number}")
         await admin("PATCH", f"/api/v1/leads/{lead['id']}", {"fields": KNOWN})
         answer = await convert(admin, lead, pipeline="equipment", company=name)
@@ -95,6 +95,60 @@ async def test_a_lead_becomes_a_deal_of_a_company_new_or_known(bench: Bench, adm
     assert fresh["name"] == "Новый завод"
     contact = (await admin.get(f"/api/v1/contacts/{deals[1]['person']['id']}")).json
     assert contact["company_id"] == fresh["id"]
+
+
+async def ready(bench: Bench, admin: Caller, number: int, **person: Any) -> dict[str, Any]:
+    """A lead that lacks nothing."""
+    lead = await a_lead(bench, phone=f"+7916000010{number}", name=f"Клиент {number}")
+    await admin("PATCH", f"/api/v1/leads/{lead['id']}", {"fields": KNOWN})
+    if person:
+        await admin("PATCH", f"/api/v1/contacts/{lead['person']['id']}", person)
+    return lead
+
+
+async def test_of_companies_that_resemble_the_name_people_choose(bench: Bench, admin: Caller) -> None:
+    ip = (await admin.post("/api/v1/companies", {"name": "ИП Ромашка", "inn": "500100732259"})).json
+    lead = await ready(bench, admin, 1)
+    refused = await convert(admin, lead, company="ООО Ромашка")
+    assert refused.status == 422
+    assert refused.json["missing"] == [
+        {"kind": "company", "key": ip["id"], "title": "ИП Ромашка, ИНН 500100732259", "stage": None}
+    ]
+    assert len(await admin.items("/api/v1/companies")) == 1
+    chosen = await convert(admin, lead, company_id=ip["id"])
+    assert chosen.json["deal"]["company_id"] == ip["id"]
+    other = await ready(bench, admin, 2)
+    made = await convert(admin, other, company="ООО Ромашка", new_company=True)
+    assert made.json["deal"]["company_id"] not in (None, ip["id"])
+    third = await ready(bench, admin, 3)
+    assert set((await convert(admin, third, company_id="nobody")).fields) == {"company_id"}
+    exact = await convert(admin, third, company="«Ромашка» ООО")
+    assert exact.json["deal"]["company_id"] == made.json["deal"]["company_id"]
+
+
+async def test_the_persons_change_of_company_stands_in_the_audit_trail(bench: Bench, admin: Caller) -> None:
+    former = (await admin.post("/api/v1/companies", {"name": "Василёк"})).json
+    known = (await admin.post("/api/v1/companies", {"name": "ООО Ромашка"})).json
+    lead = await ready(bench, admin, 1, company_id=former["id"])
+    assert (await convert(admin, lead, company_id=known["id"])).status == 201
+    newest = (await admin.items(f"/api/v1/audit?entity_id={lead['person']['id']}"))[0]
+    assert newest["changes"]["company_id"] == [former["id"], known["id"]]
+
+
+async def test_a_deal_is_of_the_company_that_the_contact_belongs_to_when_none_is_named(
+    bench: Bench, admin: Caller
+) -> None:
+    known = (await admin.post("/api/v1/companies", {"name": "ООО Ромашка"})).json
+    lead = await ready(bench, admin, 1, company_id=known["id"])
+    assert (await convert(admin, lead)).json["deal"]["company_id"] == known["id"]
+
+
+async def test_a_converted_lead_is_moved_nowhere(bench: Bench, admin: Caller) -> None:
+    lead = await ready(bench, admin, 1)
+    assert (await convert(admin, lead)).status == 201
+    for stage in ("qualification", "spam", "mistaken"):
+        refused = await admin.post(f"/api/v1/leads/{lead['id']}/move", {"stage": stage})
+        assert (refused.status, "уже сделана сделка" in refused.json["detail"]) == (409, True), stage
 
 
 async def test_a_won_deal_makes_a_customer_and_a_reopened_one_does_not(bench: Bench, admin: Caller) -> None:

@@ -62,6 +62,8 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("POST", "/leads", {"phone": "+79161234567"}, LEAD_MAKERS),
     ("POST", "/connectors/site/resume", None, frozenset({"admin", "deputy", "ops"})),
     ("POST", "/users", {"email": "x@y.ru", "name": "Х", "roles": ["ops"]}, frozenset({"admin"})),
+    ("GET", "/segments", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
+    ("GET", "/companies/duplicates", None, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("POST", "/segments", SEGMENT, EVERYBODY - {"procurement", "service_admin", "ops"}),
     ("POST", "/tasks", {"title": "Позвонить"}, EVERYBODY),
     ("GET", "/task-groups", None, EVERYBODY),

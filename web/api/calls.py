@@ -14,7 +14,7 @@ from crm_core.audit import record
 from crm_core.calls import CALLS, list_calls
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import get_lead
-from crm_core.people import PEOPLE
+from crm_core.people import find_person
 from crm_core.rights import Action
 from crm_core.users import require_user
 from router import normalize
@@ -103,7 +103,7 @@ def _request(tx: Tx, actor: Actor, user_id: str, body: NewCall) -> CallRequest:
 
 def _of_lead(tx: ReadTx, actor: Actor, lead_id: str) -> tuple[str, str | None]:
     lead = get_lead(tx, actor, lead_id)
-    person = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    person = find_person(tx, lead.person_id)
     if person is None or not person.phones:
         raise Conflict("У клиента нет телефона")
     return person.phones[0].partition(";")[0], person.name

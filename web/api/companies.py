@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from heapq import merge as merged
-from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -21,23 +19,20 @@ from crm_core.companies import (
     edit_company,
     get_company,
     list_companies,
-    similar,
 )
+from crm_core.company_timeline import company_items
+from crm_core.contacts import list_people
 from crm_core.errors import Invalid
 from crm_core.people import PEOPLE
 from crm_core.removal import delete_company
 from crm_core.rights import Action
 from crm_core.segments import segment_filter, segment_order
 from crm_core.similar import company_key
-from crm_core.timeline import TimelineItem
 from storage import AllOf, Filter, Gte, Lt, Prefix, ReadTx
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
+from web.api.conversation import TimelineQuery, timeline_page
 from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
 from web.api.shapes import ContactOut, TimelineOut, show_contact
-
-PEOPLE_JOINED = 100
-"""Contacts of a company, active last, whose timelines its own is made of."""
 
 
 class CompanyOut(Out, frozen=True, kw_only=True):
@@ -200,12 +195,7 @@ def _alike(tx: ReadTx, actor: Actor, query: SimilarQuery) -> list[CustomerCompan
     check(actor, "company", Action.READ)
     if not query.name and not query.inn:
         raise Invalid({"name": "Укажите название или ИНН"})
-    return alike(tx, actor, query.name, query.inn)
-
-
-async def similar_(call: Call[None, None]) -> SimilarOut:
-    """Other companies with its ИНН, or with its name but for its writing."""
-    return SimilarOut(items=[show_company(each) for each in await call.read(similar, call.id)])
+    return [tx.require(COMPANIES, each) for each in alike(tx, actor, query.name, query.inn)]
 
 
 class PeopleQuery(ListQuery, frozen=True, kw_only=True):
@@ -220,34 +210,20 @@ def _people(tx: ReadTx, actor: Actor, company_id: str, query: PeopleQuery) -> Pa
     company = get_company(tx, actor, company_id)
     check(actor, "contact", Action.READ)
     where = {"company_id": company.id}
-    rows = tx.find(PEOPLE, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
+    rows = list_people(tx, actor, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
     return page_of(tx, PEOPLE, rows, query.limit, query.sort, show_contact)
 
 
 async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
-    """Everything in and out with the company's contacts, across all channels and leads that the reader may see; a page
-    may be shorter for that."""
+    """Everything in and out with the company's contacts and in its deals, across all channels, that the reader may see;
+    a page may be shorter for what he may not."""
     return await call.read(_timeline, call.id, call.query)
 
 
 def _timeline(tx: ReadTx, actor: Actor, company_id: str, query: TimelineQuery) -> Page[TimelineOut]:
     company = get_company(tx, actor, company_id)
-    check(actor, "contact", Action.READ)
-    people = tx.find(PEOPLE, {"company_id": company.id}, sort="-last_activity_at", limit=PEOPLE_JOINED)
-    rows = joined(tx, [{"person_id": person.id} for person in people], query)
+    rows = company_items(tx, actor, company.id, query.limit + 1, query.cursor, query.sort, query.kind)
     return timeline_page(tx, actor, rows, query)
-
-
-def joined(tx: ReadTx, parts: list[dict[str, Any]], query: TimelineQuery) -> list[TimelineItem]:
-    """The timelines of several records as one, each item once, one more than a page: each is read in its own order, and
-    they are merged, so that nothing beyond the page is read or sorted."""
-
-    def place(item: TimelineItem) -> tuple[datetime, str]:
-        return item.at, item.id
-
-    streams = [timeline_rows(tx, part, query) for part in parts]
-    ordered = merged(*streams, key=place, reverse=query.sort.startswith("-"))
-    return list(islice({item.id: item for item in ordered}.values(), query.limit + 1))
 
 
 ROUTES = (
@@ -257,7 +233,6 @@ ROUTES = (
     Route("GET", "/companies/{id}", read, "Компания", "company.read"),
     Route("PATCH", "/companies/{id}", patch, "Исправить компанию", "company.update"),
     Route("DELETE", "/companies/{id}", delete, "Удалить компанию, с которой ничего не связано", "company.delete", 204),
-    Route("GET", "/companies/{id}/similar", similar_, "Похожие компании", "company.read"),
     Route("GET", "/companies/{id}/contacts", people, "Контакты компании", "company.read и contact.read"),
-    Route("GET", "/companies/{id}/timeline", timeline, "Лента компании", "company.read и contact.read"),
+    Route("GET", "/companies/{id}/timeline", timeline, "Лента компании", "company.read"),
 )

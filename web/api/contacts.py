@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 
@@ -10,26 +9,22 @@ from msgspec import UNSET, Meta, UnsetType
 
 from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.errors import Missing
+from crm_core.contacts import MOST, create_person, edit_person, get_person, list_people
 from crm_core.leads import get_lead
 from crm_core.merged import resolve
-from crm_core.people import DUPLICATES, PEOPLE, Person, PossibleDuplicate, by_email, by_phone, find_person
+from crm_core.people import PEOPLE, Person, by_email, by_phone
 from crm_core.rights import Action
-from crm_core.search import Question
-from crm_core.searchable import CONTACT, KINDS
+from crm_core.search import matching
+from crm_core.searchable import KINDS
 from crm_core.segments import segment_filter, segment_order
 from router import normalize
-from router.person import MOST, create_person, edit_lead_person, edit_person
-from storage import AllOf, Filter, ReadTx
-from storage import In as OneOf
-from web.api.call import Call, In, Out, Page, Route, page_of
+from router.person import edit_lead_person
+from storage import AllOf, AnyOf, Filter, ReadTx
+from web.api.call import Call, In, Page, Route, page_of
 from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
 from web.api.input import Fields, Id, Line, ListQuery, Text
 from web.api.shapes import ContactOut, LeadOut, TimelineOut, show_contact, show_lead
 from web.corrections import corrected
-
-MANY = 200
-"""People that one question may lead to."""
 
 
 class ContactQuery(ListQuery, frozen=True, kw_only=True):
@@ -45,63 +40,43 @@ class ContactQuery(ListQuery, frozen=True, kw_only=True):
 
 
 async def list_(call: Call[ContactQuery, None]) -> Page[ContactOut]:
-    """With `phone`, `email` or `q`: the people found, best first, on one page."""
+    """`q` looks through the thousand newest people that its words lead to and that the other filters let through."""
     return await call.read(_list, call.query)
 
 
 def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
     check(actor, "contact", Action.READ)
-    if query.phone is None and query.email is None and not (query.q or "").strip():
-        where = filter_of(tx, actor, query)
-        sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
-        rows = tx.find(PEOPLE, where, sort=sort, limit=query.limit + 1, after=query.cursor)
-        return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
-    found = _found(tx, actor, query)
-    if query.company_id or query.owner_id or query.segment:
-        named: Filter = {"id": OneOf([person.id for person in found])}
-        among = {each.id for each in tx.find(PEOPLE, AllOf((named, filter_of(tx, actor, query))))}
-        found = [person for person in found if person.id in among]
-    return Page(items=[show_contact(person) for person in found[: query.limit]], next=None)
+    where = filter_of(tx, actor, query)
+    if query.q is not None and query.q.strip():
+        where = AllOf((where, matching(tx, KINDS, actor, "contact", query.q, where=where)))
+    sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
+    rows = list_people(tx, actor, where, sort=sort, limit=query.limit + 1, after=query.cursor)
+    return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
 
 
 def filter_of(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
-    """What every list of contacts can be narrowed by."""
+    """What every list of contacts can be narrowed by, but for `q`."""
     where: list[Filter] = []
+    if query.phone is not None:
+        phone = normalize.phone(query.phone)
+        where.append(_only(by_phone(tx, phone) if phone else None))
+    if query.email is not None:
+        where.append(_only(by_email(tx, query.email)))
     if query.company_id is not None:
         where.append({"company_id": resolve(tx, query.company_id)})
     if query.owner_id is not None:
         where.append({"owner_id": query.owner_id})
     if query.segment is not None:
         where.append(segment_filter(tx, actor, "contact", query.segment))
-    return AllOf(tuple(where))
+    return AllOf(tuple(where)) if where else {}
 
 
-def _found(tx: ReadTx, actor: Actor, query: ContactQuery) -> list[Person]:
-    """Who fits all that was asked."""
-    answers: list[list[Person]] = []
-    if query.phone is not None:
-        phone = normalize.phone(query.phone)
-        person = by_phone(tx, phone) if phone else None
-        answers.append([person] if person else [])
-    if query.email is not None:
-        person = by_email(tx, query.email)
-        answers.append([person] if person else [])
-    if query.q is not None and query.q.strip():
-        answers.append(Question(tx, KINDS, query.q).records(CONTACT, actor, MANY))
-    common = set.intersection(*({person.id for person in people} for people in answers))
-    return [person for person in answers[-1] if person.id in common]
+def _only(person: Person | None) -> Filter:
+    return {"id": person.id} if person else AnyOf(())
 
 
 async def read(call: Call[None, None]) -> ContactOut:
-    return show_contact(await call.read(_person, call.id))
-
-
-def _person(tx: ReadTx, actor: Actor, person_id: str) -> Person:
-    check(actor, "contact", Action.READ)
-    person = find_person(tx, person_id)
-    if person is None:
-        raise Missing("Такого контакта нет")
-    return person
+    return show_contact(await call.read(get_person, call.id))
 
 
 Marks = Annotated[list[Annotated[str, Meta(min_length=1, max_length=300)]], Meta(max_length=MOST)]
@@ -172,51 +147,9 @@ async def timeline(call: Call[TimelineQuery, None]) -> Page[TimelineOut]:
 
 
 def _timeline(tx: ReadTx, actor: Actor, person_id: str, query: TimelineQuery) -> Page[TimelineOut]:
-    person = _person(tx, actor, person_id)
+    person = get_person(tx, actor, person_id)
     rows = timeline_rows(tx, {"person_id": person.id}, query)
     return timeline_page(tx, actor, rows, query)
-
-
-class DuplicateOut(Out, frozen=True, kw_only=True):
-    id: str
-    first: ContactOut
-    second: ContactOut
-    reason: str
-    state: str
-    created_at: datetime
-
-
-class DuplicateQuery(ListQuery, frozen=True, kw_only=True):
-    sort: Literal["created_at", "-created_at"] = "-created_at"
-    state: Line = "open"
-
-
-async def duplicates(call: Call[DuplicateQuery, None]) -> Page[DuplicateOut]:
-    return await call.read(_duplicates, call.query)
-
-
-def _duplicates(tx: ReadTx, actor: Actor, query: DuplicateQuery) -> Page[DuplicateOut]:
-    check(actor, "contact", Action.READ)
-    where = {"state": query.state}
-    rows = tx.find(DUPLICATES, where, sort=query.sort, limit=query.limit + 1, after=query.cursor)
-    return page_of(tx, DUPLICATES, rows, query.limit, query.sort, lambda pair: _pair(tx, pair))
-
-
-def _pair(tx: ReadTx, pair: PossibleDuplicate) -> DuplicateOut:
-    first, second = _living(tx, pair.first_id), _living(tx, pair.second_id)
-    return DuplicateOut(
-        id=pair.id,
-        first=show_contact(first),
-        second=show_contact(second),
-        reason=pair.reason,
-        state=pair.state,
-        created_at=pair.created_at,
-    )
-
-
-def _living(tx: ReadTx, person_id: str) -> Person:
-    """One who was merged away is shown as the contact that he is now."""
-    return find_person(tx, person_id) or tx.require(PEOPLE, person_id)
 
 
 ROUTES = (
@@ -226,5 +159,4 @@ ROUTES = (
     Route("PATCH", "/leads/{id}/person", patch_caller, "Назвать или исправить контакт лида", "lead.update"),
     Route("GET", "/contacts/{id}", read, "Контакт", "contact.read"),
     Route("GET", "/contacts/{id}/timeline", timeline, "Лента контакта", "contact.read"),
-    Route("GET", "/duplicates", duplicates, "Пары контактов, которые могут быть одним человеком", "contact.read"),
 )

@@ -13,7 +13,6 @@ from crm_core import deal_stages
 from crm_core.access import check
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.conversion import convert_lead
 from crm_core.deal_forecast import StageSum, forecast
 from crm_core.deals import (
     DEALS,
@@ -40,7 +39,7 @@ from storage import In as OneOf
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.conversation import TimelineQuery, timeline_page, timeline_rows
 from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
-from web.api.shapes import LeadOut, PersonOut, SourceOut, TimelineOut, show_lead, show_person, show_source
+from web.api.shapes import PersonOut, SourceOut, TimelineOut, show_person, show_source
 
 
 class DealOut(Out, frozen=True, kw_only=True):
@@ -338,31 +337,7 @@ def _pipelines(tx: ReadTx, actor: Actor, company: Company) -> Pipelines:
     return Pipelines(items=items)
 
 
-class Convert(In, frozen=True, kw_only=True):
-    pipeline: Id | None = None
-    """The first one when absent."""
-    company: Line | None = None
-    """Name of the customer's company: an existing one is taken, or a new one made."""
-
-
-class Converted(Out, frozen=True, kw_only=True):
-    lead: LeadOut
-    deal: DealOut
-
-
-async def convert(call: Call[None, Convert]) -> Converted:
-    """A lead that lacks something is answered `422` with `missing`."""
-    return await call.write(_convert, call.company, call.id, call.body, call.if_match)
-
-
-def _convert(tx: Tx, actor: Actor, company: Company, lead_id: str, body: Convert, version: int | None) -> Converted:
-    pipeline = body.pipeline or company.default_pipeline.key
-    lead, deal = convert_lead(tx, actor, company, lead_id, pipeline, customer=body.company, version=version)
-    return Converted(lead=show_lead(tx, lead), deal=show_deal(tx, actor, company, deal))
-
-
 ROUTES = (
-    Route("POST", "/leads/{id}/convert", convert, "Сделать из лида сделку", "deal.create", 201),
     Route("GET", "/pipelines", pipelines, "Направления, стадии, суммы и прогноз", "deal.read"),
     Route("GET", "/deals", list_, "Сделки с отбором", "deal.read"),
     Route("POST", "/deals", create, "Создать сделку", "deal.create", 201),

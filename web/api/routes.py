@@ -11,6 +11,7 @@ from web.api import (
     companies,
     contacts,
     conversation,
+    conversion,
     deal_parts,
     deals,
     documents,
@@ -39,6 +40,7 @@ from web.api.call import Route
 ROUTES: tuple[Route, ...] = (
     *leads.ROUTES,
     *conversation.ROUTES,
+    *conversion.ROUTES,
     *deals.ROUTES,
     *deal_parts.ROUTES,
     *contacts.ROUTES,

@@ -17,10 +17,10 @@ from crm_core.segments import (
     delete_segment,
     edit_segment,
     get_segment,
-    is_visible,
+    list_segments,
 )
 from storage import ReadTx
-from web.api.call import Call, In, Out, Page, Route, page_of, sifted
+from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.input import Id, Line, ListQuery
 
 Given = Annotated[str, Meta(max_length=300)]
@@ -66,15 +66,7 @@ async def list_(call: Call[SegmentQuery, None]) -> Page[SegmentOut]:
 
 
 def _list(tx: ReadTx, actor: Actor, query: SegmentQuery) -> Page[SegmentOut]:
-    where = {"entity": query.entity} if query.entity else {}
-
-    def found(limit: int, after: str | None) -> list[Segment]:
-        return tx.find(SEGMENTS, where, sort=query.sort, limit=limit, after=after)
-
-    rows = sifted(
-        tx, SEGMENTS, found, lambda segment: is_visible(actor, segment),
-        limit=query.limit + 1, sort=query.sort, after=query.cursor,
-    )  # fmt: skip
+    rows = list_segments(tx, actor, query.entity, sort=query.sort, limit=query.limit + 1, after=query.cursor)
     return page_of(tx, SEGMENTS, rows, query.limit, query.sort, show_segment)
 
 

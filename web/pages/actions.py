@@ -12,12 +12,13 @@ from typing import Any
 from aiohttp import web
 
 from crm_core.actor import Actor
+from crm_core.contacts import edit_person
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import Lead, edit_lead, for_change, move_lead, undo_closing
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person, find_person
 from distribution.offers import assign, decline, take
 from router.outgoing import add_note, cancel, reply, retry
-from router.person import edit_lead_person, edit_person
+from router.person import edit_lead_person
 from storage import Tx
 from web.corrections import Correction, corrected
 from web.pages.card import stage_of
@@ -121,7 +122,7 @@ async def field(request: web.Request) -> web.Response:
 def rename(tx: Tx, actor: Actor, *, lead_id: str, name: str, was: str) -> Person:
     """Change the name on the card, unless somebody changed it since this page showed it."""
     lead = for_change(tx, actor, lead_id)
-    known = tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    known = find_person(tx, lead.person_id)
     if known is None:
         raise Conflict("У этого лида ещё нет контакта: назовите клиента")
     present = known.name or ""

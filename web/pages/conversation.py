@@ -14,7 +14,7 @@ from crm_core.actor import Actor
 from crm_core.company import ConnectorInfo
 from crm_core.errors import Missing
 from crm_core.leads import LEADS, Lead, facts, get_lead
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person, find_person
 from crm_core.rights import Action
 from crm_core.timeline import TIMELINE, TimelineItem
 from crm_core.timeline_rights import check_item, is_readable
@@ -73,7 +73,7 @@ def item_of(tx: ReadTx, actor: Actor, lead_id: str, item_id: str) -> TimelineIte
 
 
 def person_of(tx: ReadTx, lead: Lead) -> Person | None:
-    return tx.get(PEOPLE, lead.person_id) if lead.person_id else None
+    return find_person(tx, lead.person_id)
 
 
 def ways(tx: ReadTx, desk: Desk, lead: Lead) -> list[Way]:

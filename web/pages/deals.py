@@ -8,12 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
-from crm_core.access import check, may
+from crm_core.access import check
 from crm_core.actor import Actor
+from crm_core.contacts import readable_person
 from crm_core.deal_forecast import Column, forecast
 from crm_core.deals import DEALS, Deal, create_deal, customer_of, list_deals
 from crm_core.errors import Invalid
-from crm_core.people import Person, find_person
+from crm_core.people import Person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
 from distribution.desk import Desk
@@ -114,9 +115,7 @@ async def new_part(request: web.Request) -> web.Response:
 
 
 async def _form(request: web.Request, who: Reader, given: Mapping[str, str], errors: Mapping[str, str]) -> web.Response:
-    person = None
-    if given.get("person_id") and may(who.actor, "contact", Action.READ):
-        person = await who.read(find_person, given["person_id"])
+    person = await who.read(readable_person, who.actor, given.get("person_id"))
     ways = creatable(who.actor, who.services.desk.company)
     return part(request, who, "deals/form.html", given=given, errors=errors, ways=ways, person=person)
 

@@ -14,12 +14,13 @@ from aiohttp import web
 
 from crm_core import timers
 from crm_core.actor import Actor
+from crm_core.lead_timers import OFFER
 from crm_core.leads import LEADS, Lead, lead_scope, list_leads
-from crm_core.people import PEOPLE, Person
+from crm_core.people import Person, find_person
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem
 from crm_core.users import User
 from distribution.desk import Desk
-from distribution.offers import OFFER, offers_of
+from distribution.offers import offers_of
 from storage import AllOf, In, ReadTx
 from web.pages.i18n import mark
 from web.pages.render import part, reader
@@ -115,7 +116,7 @@ def row(tx: ReadTx, desk: Desk, lead: Lead, until: datetime | None = None) -> Ro
     owners = {user.id: user.name for user in desk.roster(tx).users}
     return Row(
         lead=lead,
-        person=tx.get(PEOPLE, lead.person_id) if lead.person_id else None,
+        person=find_person(tx, lead.person_id),
         last=next((item for item in latest if item.kind in TALK), None),
         owner=owners.get(lead.owner_id or lead.offered_to or ""),
         until=until,

@@ -12,13 +12,12 @@ from typing import Any
 from aiohttp import web
 
 from connectors.contract import Attachment
-from crm_core.access import may
 from crm_core.actor import Actor
 from crm_core.company import Company
+from crm_core.contacts import readable_person
 from crm_core.errors import Forbidden, Missing
 from crm_core.leads import Lead, get_lead
-from crm_core.people import PEOPLE, Person
-from crm_core.rights import Action
+from crm_core.people import Person
 from crm_core.task_checklist import add_check, change_check
 from crm_core.task_commands import comment_task, delegate_task
 from crm_core.task_groups import TaskGroup
@@ -95,14 +94,13 @@ def task_card(tx: ReadTx, actor: Actor, desk: Desk, task_id: str) -> TaskCard:
     task = get_task(tx, actor, task_id)
     roster = desk.roster(tx).users
     newest = tx.find(TIMELINE, {"task_id": task.id}, sort="-at", limit=COMMENTS)
-    sees_person = task.person_id is not None and may(actor, "contact", Action.READ)
     return TaskCard(
         task=task,
         allowed=allowed_steps(actor, task),
         works=task.open and may_do(actor, task, Doing.WORK),
         group=desk.company.task_groups.get(task.group or ""),
         lead=_lead(tx, actor, task.lead_id),
-        person=tx.get(PEOPLE, task.person_id) if task.person_id and sees_person else None,
+        person=readable_person(tx, actor, task.person_id),
         comments=newest[::-1],
         names={user.id: user.name for user in roster},
         users=sorted(roster, key=lambda user: user.name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 from crm_core.actor import SYSTEM
 from crm_core.companies import COMPANIES, CustomerCompany, create_company
-from crm_core.customers import Abc, Rfm, classify
+from crm_core.company import Company
+from crm_core.customers import Abc, Rfm, Thresholds, classify
 from crm_core.people import PEOPLE, Person
+from crm_core.rights import Rights
 from crm_core.similar import company_key, person_key
-from crm_core.timers import TIMERS, fire
+from crm_core.timers import TIMERS, Handler, fire
 from crm_core.worth import AGE_CUSTOMERS, AT_ONCE, note_unwon, note_won, on_age_customers
 from firstline.schema import SCHEMA
 from storage import IdSource, Store, Tx, open_store
@@ -22,6 +25,11 @@ from workhours import ManualClock
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
+OURS = Company(timezone="Europe/Moscow", language="ru", calendars={}, stages=(), rights=Rights.everything("admin"))
+
+
+def ageing(company: Company = OURS) -> dict[str, Handler]:
+    return {AGE_CUSTOMERS: lambda tx, timer: on_age_customers(tx, company, timer)}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,7 @@ async def test_who_has_not_bought_for_long_is_in_the_zone_of_loss_a_day_later(st
     await store.write(note_won, ivan.id, None, Decimal(10), NOW)
     await store.write(note_won, anna.id, None, Decimal(10), NOW - 364 * DAY)
     clock.set(NOW + 2 * DAY)
-    await store.write(fire, f"{AGE_CUSTOMERS}:*", {AGE_CUSTOMERS: on_age_customers})
+    await store.write(fire, f"{AGE_CUSTOMERS}:*", ageing())
     assert ((await read(store, anna.id)).rfm, (await read(store, ivan.id)).rfm) == (Rfm.FADING, Rfm.NEW)
     timer = await store.read(lambda tx: tx.require(TIMERS, f"{AGE_CUSTOMERS}:*"))
     assert timer.due_at == NOW + 3 * DAY
@@ -133,5 +141,24 @@ async def test_many_customers_are_aged_in_pieces(store: Store, clock: ManualCloc
     await store.write(fill)
     clock.set(NOW + 400 * DAY)
     for left in (1, 0):
-        await store.write(fire, f"{AGE_CUSTOMERS}:*", {AGE_CUSTOMERS: on_age_customers})
+        await store.write(fire, f"{AGE_CUSTOMERS}:*", ageing())
         assert await store.read(lambda tx: tx.count(PEOPLE, {"rfm": Rfm.NEW})) == left
+
+
+async def test_classes_begin_where_the_company_says_and_follow_a_change_within_a_day(
+    store: Store, clock: ManualClock
+) -> None:
+    strict = replace(OURS, customers=Thresholds(timedelta(days=30), 3, Decimal(1000), Decimal(100)))
+    ivan = await person(store)
+    await store.write(note_won, ivan.id, None, Decimal(150), NOW, strict.customers)
+    assert (await read(store, ivan.id)).abc is Abc.B
+    await store.write(note_won, ivan.id, None, Decimal(150), NOW, strict.customers)
+    assert (await read(store, ivan.id)).rfm is Rfm.NEW, "two deals do not make a regular one here"
+    clock.set(NOW + 40 * DAY)
+    await store.write(fire, f"{AGE_CUSTOMERS}:*", ageing(strict))
+    aged = await read(store, ivan.id)
+    assert (aged.abc, aged.rfm) == (Abc.B, Rfm.FADING)
+    clock.set(NOW + 42 * DAY)
+    await store.write(fire, f"{AGE_CUSTOMERS}:*", ageing())
+    back = await read(store, ivan.id)
+    assert (back.abc, back.rfm) == (Abc.C, Rfm.REGULAR), "the limits were changed"

@@ -16,11 +16,12 @@ from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import AUDIT
 from crm_core.company import Company
 from crm_core.deals import create_deal
+from crm_core.external import EXTERNAL_REFS
 from crm_core.merge import merge_people
 from crm_core.people import IDENTITIES, PEOPLE
 from crm_core.sheets import jobs
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS, Import, OnDuplicate, Rule, State
-from crm_core.sheets.kinds import EXTERNAL, Field, RecordRef
+from crm_core.sheets.kinds import Field, RecordRef
 from crm_core.sheets.survey import survey
 from crm_core.users import USERS, User, create_user
 from firstline.opening import opened
@@ -128,11 +129,11 @@ async def test_a_row_that_breaks_the_program_leaves_nothing_and_holds_up_nobody(
 
 async def test_undo_removes_everything_that_was_made(store: Store) -> None:
     job = await run(store, await prepared(store, table(2 * PIECE + 5)))
-    assert await count(store, EXTERNAL) == 2 * PIECE + 5
+    assert await count(store, EXTERNAL_REFS) == 2 * PIECE + 5
     await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
     job = await now(store, job)
     assert (job.state, job.undone, job.kept) == (State.UNDONE, 2 * PIECE + 5, 0)
-    for collection in (PEOPLE, IDENTITIES, EXTERNAL):
+    for collection in (PEOPLE, IDENTITIES, EXTERNAL_REFS):
         assert await count(store, collection) == 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from crm_core.access import Facts, check, may, visible
@@ -134,3 +136,25 @@ def test_a_department_sees_its_people() -> None:
     rights = Rights.parse({"head": {"lead": {"read": "department"}}})
     head = Actor(id="me", name="Я", roles=frozenset({"head"}), rights=rights, department=frozenset({"me", "below"}))
     assert visible(head, "lead", owner_fields=("owner_id",)) == AnyOf(({"owner_id": In(["below", "me"])},))
+
+
+@pytest.mark.parametrize(
+    ("entity", "words", "named"),
+    [
+        ("contact", "all open", "open"),
+        ("company", "own in service", "in"),
+        ("document", "stage contract", "stage"),
+        ("product", "own", "own"),
+        ("lead", "own in service", "in"),
+        ("*", "own", "own"),
+    ],
+)
+def test_a_grant_asks_only_for_what_its_records_have(entity: str, words: str, named: str) -> None:
+    with pytest.raises(
+        GrantError, match=rf"seller\.{re.escape(entity)}\.read: «{named}» .* не имеет смысла; можно: all"
+    ):
+        Rights.parse({"seller": {entity: {"read": words}}})
+
+
+def test_every_condition_that_records_have_may_be_asked_for() -> None:
+    Rights.parse({"seller": {"deal": {"read": "stage contract open in service"}, "task": {"read": "department open"}}})

@@ -14,13 +14,13 @@ from crm_core.actor import SYSTEM
 from crm_core.categories import CATEGORIES, path_to
 from crm_core.companies import COMPANIES
 from crm_core.deals import DEALS, edit_deal
+from crm_core.external import EXTERNAL_REFS
 from crm_core.money import Money
 from crm_core.people import IDENTITIES, PEOPLE
 from crm_core.products import PRODUCTS
 from crm_core.sheets import jobs
 from crm_core.sheets.exporting import export_page, header
 from crm_core.sheets.jobs import IMPORTS, Import, OnDuplicate, Rule, State
-from crm_core.sheets.kinds import EXTERNAL
 from crm_core.sheets.survey import in_words, survey
 from firstline.opening import opened
 from firstline.settings import load_settings
@@ -124,7 +124,7 @@ async def test_undo_puts_new_products_and_their_categories_into_the_archive(stor
     assert await undone(store, job) == (2, 0)
     for collection in (PRODUCTS, CATEGORIES):
         assert {each.active for each in await every(store, collection)} == {False}
-    assert await every(store, EXTERNAL) == []
+    assert await every(store, EXTERNAL_REFS) == []
 
 
 async def test_products_that_differ_by_their_sku_alone_are_two(store: Store) -> None:
@@ -212,7 +212,7 @@ async def test_deals_of_another_system_stand_where_they_stood_there(store: Store
     assert {won.company_id, going.company_id} == {company.id}
     assert (company.inn, company.won_count, company.won_sum) == ("7707083893", 1, Decimal("1250000.50"))
     assert await undone(store, job) == (2, 0)
-    for collection in (DEALS, PEOPLE, COMPANIES, EXTERNAL):
+    for collection in (DEALS, PEOPLE, COMPANIES, EXTERNAL_REFS):
         assert await every(store, collection) == []
 
 

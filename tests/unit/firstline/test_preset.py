@@ -206,6 +206,7 @@ BROKEN = [
     ("rights.toml", "journal =", "jurnal =", "rights.toml: rights.ops.jurnal", "возможно, journal"),
     ("rights.toml", '"all open"', '"al open"', "rights.toml: rights.first_line.lead.update", "all, own"),
     ("rights.toml", "stage purchase_check delivery", "stage", "rights.toml: rights.procurement.deal.read", "stage"),
+    ("rights.toml", 'company = { read = "all"', 'company = { read = "all open"', "rights.toml: rights.ceo.company.read", "own"),  # noqa: E501
     ("rights.toml", "export =", "exprot =", "rights.toml: rights.ceo.report.exprot", "возможно, export"),
     ("sources.toml", "utm_source =", "utm_sorce =", "sources.toml: sources[0].when.utm_sorce", "utm_source"),
     ("sources.toml", 'label = "Другая реклама"', 'label = ""', "sources.toml: sources[5].label", "не меньше 1"),
@@ -224,6 +225,8 @@ BROKEN = [
     ("task_groups.toml", 'kind = "open"', 'kind = "done"', "task_groups.toml: task_groups.purchase_check.stages[0].kind", "open"),  # noqa: E501
     ("task_groups.toml", 'key = "checking"', 'key = "new"', "task_groups.toml: task_groups.purchase_check.stages[1].key", "stages[0].key"),  # noqa: E501
     ("task_groups.toml", '"Проверка закупок"', '""', "task_groups.toml: task_groups.purchase_check.title", "не меньше 1"),  # noqa: E501
+    ("customers.toml", 'a_from = "5000000"', 'a_from = "500"', "customers.toml: customers.a_from", "не меньше b_from"),
+    ("customers.toml", "regular_from = 2", "regular_from = 0", "customers.toml: customers.regular_from", "2"),
     ("vat.toml", 'percent = "22"', 'percent = "many"', "vat.toml: vat.rates[0].percent", "число"),
     ("vat.toml", "since = 2026-01-01 ", "since = 2026-02-01 ", "vat.toml: vat.usual", "на 01.01.2026 нет ставки"),
     ("vat.toml", "until = 2025-12-31", "since = 2019-01-01", "vat.toml: vat.usual", "ставку без since"),
