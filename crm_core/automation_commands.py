@@ -55,12 +55,13 @@ def problems(company: Company, automation: Automation) -> dict[str, str]:
     return wrong
 
 
-def _stages(company: Company, automation: Automation) -> list[str]:
+def _stages(company: Company, automation: Automation, *, live: bool = False) -> list[str]:
+    """Keys of the stages that the robot's records go through; `live`: only those that may be entered."""
     trigger = automation.trigger
     if trigger.entity == "lead":
-        return [stage.key for stage in company.stages]
+        return [stage.key for stage in company.stages if not (live and stage.archived)]
     ways = [company.pipelines[trigger.pipeline]] if trigger.pipeline else list(company.pipelines.values())
-    return [stage.key for way in ways for stage in way.stages]
+    return [stage.key for way in ways for stage in way.stages if not (live and stage.archived)]
 
 
 def _fields(company: Company, automation: Automation) -> frozenset[str]:
@@ -78,7 +79,7 @@ def _step_problems(company: Company, automation: Automation, number: int) -> dic
     for name in ("responsible", "to"):
         if (who := step.params.get(name)) and (mend := _who_wrong(company, who)):
             wrong[name] = mend
-    if step.action == "move" and step.params.get("stage") not in (stages := _stages(company, automation)):
+    if step.action == "move" and step.params.get("stage") not in (stages := _stages(company, automation, live=True)):
         wrong["stage"] = f"Такой стадии нет; есть {', '.join(stages)}"
     settable = _fields(company, automation) | {"title", "comment", "amount"}
     if step.action == "set_field" and step.params.get("field") not in settable:

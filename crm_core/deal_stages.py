@@ -17,6 +17,7 @@ from crm_core.deals import DEALS, Approval, Deal, announce, derived, for_change,
 from crm_core.documents.issued import DOCUMENTS, DocumentState
 from crm_core.errors import Conflict, Forbidden, Incomplete, Invalid, Lack
 from crm_core.pipelines import Demand, DemandKind, PipelineStage
+from crm_core.stages import enterable
 from crm_core.tasks import TASKS, TaskState, of_record
 from crm_core.timeline import ItemKind, TimelineItem, add
 from crm_core.worth import note_unwon, note_won
@@ -116,9 +117,10 @@ def lacks(tx: ReadTx, company: Company, deal: Deal, target: PipelineStage) -> li
 def move_deal(tx: Tx, actor: Actor, company: Company, deal_id: str, stage: str, version: int | None = None) -> Deal:
     """Move to another stage of its pipeline. `Incomplete` names what the gates on the way demand."""
     deal = for_change(tx, actor, deal_id, version)
-    target = company.pipeline(deal.pipeline).stage(stage)
+    way = company.pipeline(deal.pipeline)
     if deal.stage == stage:
         return deal
+    target = enterable(way.stages, stage)
     if missing := lacks(tx, company, deal, target):
         raise Incomplete(f"Для стадии «{target.title}» не хватает", missing)
     return set_stage(tx, actor, company, deal, target)

@@ -176,6 +176,8 @@ def announce(tx: Tx, deal: Deal, event: str, *, former: tuple[str | None, ...] =
 def create_deal(tx: Tx, actor: Actor, company: Company, pipeline: str, values: Mapping[str, Any]) -> Deal:
     """A new deal in the first stage; its owner is the actor unless another is named. `Invalid` by field."""
     way = company.pipeline(pipeline)
+    if way.archived:
+        raise Invalid({"pipeline": f"Направление «{way.title}» в архиве: новые сделки в нём не заводят"})
     values = _checked(tx, company, {"owner_id": actor.id, **values})
     stage = way.first
     check(actor, "deal", Action.CREATE, Facts(frozenset({values["owner_id"]}), stage.key, True, pipeline))

@@ -34,6 +34,7 @@ from crm_core.prices import PRODUCT_PRICES
 from crm_core.products import PRODUCTS
 from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
+from crm_core.settings import SETTING_CHANGES, SETTINGS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
 from crm_core.sheets.kinds import EXTERNAL
 from crm_core.task_repeat import TASK_SERIES
@@ -92,6 +93,8 @@ SCHEMA = Schema(
         RUNS,
         SEGMENTS,
         SESSIONS,
+        SETTINGS,
+        SETTING_CHANGES,
         STAYS,
         STATE,
         TASKS,

@@ -317,7 +317,7 @@ def finish(tx: Tx, person_id: str) -> Erasure:
 class Eraser:
     """Works off what was begun; goes on after a restart where it stopped."""
 
-    def __init__(self, store: Store, collections: Walked, kept_fields: frozenset[str]) -> None:
+    def __init__(self, store: Store, collections: Walked, kept_fields: Callable[[], frozenset[str]]) -> None:
         self._store = store
         self._collections = tuple(collections)
         self._kept_fields = kept_fields
@@ -341,7 +341,7 @@ class Eraser:
     async def erase(self, person_id: str) -> None:
         """To the end, in pieces."""
         while True:
-            erasure = await self._store.write(next_piece, person_id, self._collections, self._kept_fields)
+            erasure = await self._store.write(next_piece, person_id, self._collections, self._kept_fields())
             if erasure.step == "files":
                 break
             await asyncio.sleep(0)

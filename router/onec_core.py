@@ -16,6 +16,7 @@ from crm_core.onec import Handlers, OnecItem
 from crm_core.onec_orders import find_order
 from crm_core.onec_payments import PAYMENTS, payments_of
 from crm_core.products import PRODUCTS, edit_product, upsert_product
+from distribution.desk import Desk
 from storage import Tx
 
 PAID_FIELD = "prepaid_at"
@@ -25,19 +26,19 @@ CURRENCIES = {"руб": "RUB", "643": "RUB", "810": "RUB", "840": "USD", "978": 
 """How 1C names currencies: by ISO codes, by their numbers, and the rouble by «руб»."""
 
 
-def handlers(company: Company) -> Handlers:
+def handlers(desk: Desk) -> Handlers:
     """For `compose`, after those of the exchange itself."""
     return {
         "category": on_category,
-        "product": partial(_with_company, company, on_product),
-        "price": partial(_with_company, company, on_price),
-        "order": partial(_with_company, company, on_order),
-        "payment": partial(_with_company, company, on_payment),
+        "product": partial(_with_company, desk, on_product),
+        "price": partial(_with_company, desk, on_price),
+        "order": partial(_with_company, desk, on_order),
+        "payment": partial(_with_company, desk, on_payment),
     }
 
 
-def _with_company(company: Company, handler: Any, tx: Tx, item: OnecItem) -> None:
-    handler(tx, company, item)
+def _with_company(desk: Desk, handler: Any, tx: Tx, item: OnecItem) -> None:
+    handler(tx, desk.at(tx).company, item)
 
 
 def on_category(tx: Tx, item: OnecItem) -> None:
