@@ -117,6 +117,8 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/companies/{id}/duplicates/dismiss": {"other_id": "nobody"},
     "/companies/{id}/merge": {"into": "nobody"},
     "/segments": {"name": "Лучшие", "entity": "contact", "filter": [{"field": "abc", "op": "eq", "value": "A"}]},
+    "/settings/{table}": {"order": ["price"]},
+    "/settings/{table}/{key}": {"value": {"title": "Поле"}},
     "/contacts/{id}/consents": {"purpose": "Рассылка"},
     "/contacts/{id}/erase": {"ground": "Заявление"},
     "/tasks": {"title": "Позвонить"},
@@ -153,6 +155,7 @@ async def test_every_body_field_survives_everything_on_real_records(bench: Bench
     company = (await root.post("/api/v1/companies", {"name": "Василёк"})).json
     segment = (await root.post("/api/v1/segments", RIGHT["/segments"])).json
     ids = {"leads": lead["id"], "tasks": task["id"], "users": anna.id}
+    ids |= {"settings": "fields"}
     ids |= {"contacts": lead["person"]["id"], "companies": company["id"], "segments": segment["id"]}
     for route in WITH_BODY:
         path = path_of(route, ids.get(route.path.split("/")[1], "nobody"))

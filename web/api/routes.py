@@ -27,6 +27,7 @@ from web.api import (
     running,
     search,
     segments,
+    settings,
     task_parts,
     task_steps,
     tasks,
@@ -63,6 +64,7 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *queues.ROUTES,
     *automations.ROUTES,
+    *settings.ROUTES,
     *onec.ROUTES,
     *running.ROUTES,
 )
