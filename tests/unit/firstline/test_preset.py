@@ -6,6 +6,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from crm_core.presets import FOLDER, bundled
 from crm_core.rights import Action
 from firstline.build_company import ENTITIES
 from firstline.settings import load_settings
+from firstline.settings_models import StageRow
 from router.sources import source_of
 from tests.unit.firstline.builders import loaded, problems
 
@@ -271,3 +273,9 @@ def test_the_firm_of_the_configuration_replaces_the_example_as_a_whole(tmp_path:
     firm = loaded(tmp_path, '[firm]\nname = "ООО «Ромашка»"\n').company.firm
     assert (firm.name, firm.account, firm.director) == ("ООО «Ромашка»", "", "")
     assert loaded(tmp_path, "").company.firm.account
+
+
+def test_every_colour_of_a_stage_has_a_tone_on_the_pages() -> None:
+    colours = get_args(StageRow.model_fields["color"].annotation)
+    css = (FOLDER.parents[1] / "web" / "static" / "css" / "firstline.css").read_text("utf-8")
+    assert [colour for colour in colours if f".tone-{colour} " not in css or f"--{colour}-soft:" not in css] == []

@@ -10,6 +10,7 @@ import pytest
 from connectors.contract import Connector
 from connectors.form.settings import FormSettings
 from connectors.registry import PLANNED, REGISTRY
+from crm_core.external import check_names
 from distribution.queues import Strategy
 from firstline.build_company import with_capabilities
 from firstline.problems import ConfigError
@@ -369,3 +370,10 @@ members = ["role:seller"]
     assert settings.company_name == "Лавка"
     assert [stage.key for stage in settings.company.stages] == ["new", "work", "spam"]
     assert settings.departments == ()
+
+
+@pytest.mark.parametrize("name", ["UT11", "1c", "a" * 63, "office_phone"])
+def test_every_name_of_a_connector_can_name_what_comes_from_it(tmp_path: Path, name: str) -> None:
+    """1C's categories and products are kept under the connector's name."""
+    loaded(tmp_path, f'[connectors.{name}]\ntype = "form"\nqueue = "first-line"\n')
+    check_names(name, "guid")
