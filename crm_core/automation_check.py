@@ -77,20 +77,21 @@ def _trigger_problems(company: Company, automation: Automation) -> dict[str, str
     return wrong
 
 
-def _stages(company: Company, automation: Automation) -> list[str]:
+def _stages(company: Company, automation: Automation, *, live: bool = False) -> list[str]:
+    """Keys of the stages that the robot's records go through; `live`: only those that may be entered."""
     trigger = automation.trigger
     if trigger.entity == "lead":
-        return [stage.key for stage in company.stages]
+        return [stage.key for stage in company.stages if not (live and stage.archived)]
     own = company.pipelines.get(trigger.pipeline or "")
     ways = [own] if own else company.pipelines.values()
-    return list(dict.fromkeys(stage.key for way in ways for stage in way.stages))
+    return list(dict.fromkeys(stage.key for way in ways for stage in way.stages if not (live and stage.archived)))
 
 
 def _targets(company: Company, automation: Automation) -> list[str]:
     """Stages that a robot may move to: a lead is won by conversion only."""
     if automation.trigger.entity == "lead":
-        return [stage.key for stage in company.stages if stage.kind != "won"]
-    return _stages(company, automation)
+        return [stage.key for stage in company.stages if stage.kind != "won" and not stage.archived]
+    return _stages(company, automation, live=True)
 
 
 def _fields(company: Company, automation: Automation) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""The company as configured: calendars, stages, sources, texts, rights. Immutable; made once at start from settings.
+"""The company as configured: calendars, stages, sources, texts, rights. Immutable; made at start from files,
+and anew whenever somebody changes the settings (`setting_commands.py`).
 
 What depends on the configuration takes it as an argument, so tests and simulations hand in their own.
 """
@@ -18,19 +19,11 @@ from crm_core.errors import Invalid
 from crm_core.pipelines import Conversion, Pipeline
 from crm_core.retention import Retention
 from crm_core.rights import Rights
+from crm_core.stages import Stage, find_stage, stage_title
 from crm_core.task_groups import TaskGroup
 from crm_core.trade import Trade
 from crm_core.webhooks import Webhooks
 from workhours import Calendar
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    key: str
-    title: str
-    kind: str = "open"
-    """`open`, `won` or `lost`."""
-    color: str = "blue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +57,8 @@ class FieldRule:
     type: str = "text"
     """`text`, `textarea`, `choice`, `money`, `date`."""
     choices: Mapping[str, str] = field(default_factory=dict)
+    hidden: bool = False
+    """Not on the card any more; the values of records stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +137,11 @@ class Company:
 
     def lead_stage(self, key: str) -> Stage:
         """The stage, or `Invalid` that names those there are."""
-        for stage in self.stages:
-            if stage.key == key:
-                return stage
-        raise Invalid({"stage": f"Стадии «{key}» нет; есть {', '.join(stage.key for stage in self.stages)}"})
+        return find_stage(self.stages, key)
 
     def stage_title(self, key: str) -> str:
         """For people; a stage that is gone from the configuration is called by its key."""
-        return next((stage.title for stage in self.stages if stage.key == key), key)
+        return stage_title(self.stages, key)
 
     def pipeline(self, key: str) -> Pipeline:
         """The pipeline of deals, or `Invalid` that names those there are."""

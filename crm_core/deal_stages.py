@@ -28,6 +28,7 @@ from crm_core.documents.issued import DOCUMENTS, DocumentState
 from crm_core.errors import Conflict, Incomplete, Lack
 from crm_core.pipelines import Demand, DemandKind, Pipeline, PipelineStage
 from crm_core.rights import Action
+from crm_core.stages import enterable
 from crm_core.tasks import TASKS, TaskState, of_record
 from crm_core.timeline import ItemKind, TimelineItem, add
 from storage import AllOf, Collection, Entity, Index, ReadTx, Tx
@@ -133,9 +134,9 @@ def move_deal(
     what the gates on the way demand."""
     deal = for_change(tx, actor, deal_id, version)
     way = company.pipeline(deal.pipeline if pipeline is None else pipeline)
-    target = way.stage(stage)
     if (deal.pipeline, deal.stage) == (way.key, stage):
         return deal
+    target = enterable(way.stages, stage)
     other = None if way.key == deal.pipeline else way
     if other is not None:
         owners = frozenset({deal.owner_id})

@@ -230,6 +230,8 @@ def create_deal(tx: Tx, actor: Actor, company: Company, pipeline: str, values: M
     """A new deal in the first stage; its owner is the actor unless another is named. With `origin_id` it follows from
     that deal and takes over its customer. `Invalid` by field."""
     way = company.pipeline(pipeline)
+    if way.archived:
+        raise Invalid({"pipeline": f"Направление «{way.title}» в архиве: новые сделки в нём не заводят"})
     stage = way.first
     values = {"owner_id": actor.id, **_taken_over(tx, actor, values.get("origin_id")), **values}
     links = {key: values.pop(key) for key in LINKS & values.keys()}

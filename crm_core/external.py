@@ -9,7 +9,8 @@ from msgspec.structs import force_setattr
 from crm_core.errors import Invalid
 from storage import Collection, Entity, Index, ReadTx, Tx
 
-ORIGIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+"""Names of systems and of connectors; they stand in addresses (`/in/forms/NAME`) and in variables too."""
 MAX_EXTERNAL_ID = 200
 MANY = 100
 """Names of one record that are looked through."""
@@ -37,8 +38,10 @@ EXTERNAL_REFS = Collection("external_refs", ExternalRef, [Index("record_id"), In
 def check_names(origin: str, external_id: str) -> None:
     """`Invalid` unless these can name a record."""
     wrong = {}
-    if not ORIGIN.fullmatch(origin):
-        wrong["origin"] = "Нужно имя системы: строчные латинские буквы, цифры, дефис, например 1c"
+    if not NAME.fullmatch(origin):
+        wrong["origin"] = (
+            "Нужно имя системы: латинские буквы, цифры, дефис и подчёркивание, не длиннее 63 знаков, например 1c"
+        )
     if not external_id.strip() or len(external_id) > MAX_EXTERNAL_ID:
         wrong["external_id"] = f"Нужен внешний идентификатор не длиннее {MAX_EXTERNAL_ID} знаков"
     if wrong:

@@ -24,6 +24,7 @@ from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.lead_timers import OF_LEAD
 from crm_core.people import PEOPLE, find_person
 from crm_core.rights import Action
+from crm_core.stages import enterable
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from crm_core.users import PLACE, QUEUE_WAKE, USERS
 from storage import AllOf, Collection, Entity, Filter, Index, ReadTx, Tx, Unique
@@ -192,7 +193,7 @@ def edit_lead(tx: Tx, actor: Actor, lead_id: str, changes: Mapping[str, Any], ve
 def move_lead(tx: Tx, actor: Actor, company: Company, lead_id: str, stage: str, version: int | None = None) -> Lead:
     """Move to another stage of the preset; a final one closes the lead and frees its owner's capacity."""
     lead = for_change(tx, actor, lead_id, version)
-    target = company.lead_stage(stage)
+    target = company.lead_stage(stage) if stage == lead.stage else enterable(company.stages, stage)
     if target.kind == "won":
         raise Invalid({"stage": "В «Успешный» лид переходит конвертацией"})
     if lead.stage == stage:

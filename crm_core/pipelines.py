@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from crm_core.errors import Invalid
+from crm_core.stages import Stage, Staged
 
 
 class DemandKind(StrEnum):
@@ -38,14 +38,9 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineStage:
+class PipelineStage(Stage):
     """A place of a deal on its way."""
 
-    key: str
-    title: str
-    kind: str = "open"
-    """`open`, `won` or `lost`."""
-    color: str = "blue"
     probability: int = 0
     """Per cent, for the forecast."""
     demands: Sequence[Demand] = ()
@@ -53,37 +48,24 @@ class PipelineStage:
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
+class Pipeline(Staged[PipelineStage]):
     """One way of selling."""
 
     key: str
     title: str
     stages: Sequence[PipelineStage]
-
-    @property
-    def first(self) -> PipelineStage:
-        return self.stages[0]
-
-    def stage(self, key: str) -> PipelineStage:
-        """The stage, or `Invalid` that names those there are."""
-        for stage in self.stages:
-            if stage.key == key:
-                return stage
-        raise Invalid({"stage": f"Стадии «{key}» нет; есть {', '.join(stage.key for stage in self.stages)}"})
-
-    def title_of(self, key: str) -> str:
-        """For people; a stage that is gone from the configuration is called by its key."""
-        return next((stage.title for stage in self.stages if stage.key == key), key)
+    archived: bool = False
+    """No new deals; those there are go on."""
 
     def gates(self, former: str, target: PipelineStage) -> list[PipelineStage]:
         """Stages whose demands must be met for this move, in order: those passed over and the target. A step back and
-        a loss demand nothing."""
+        a loss demand nothing, nor does what is archived."""
         if target.kind == "lost":
             return []
         keys = [stage.key for stage in self.stages if stage.kind != "lost"]
         start = keys.index(former) + 1 if former in keys else 0
         way = keys[start : keys.index(target.key) + 1]
-        return [self.stage(key) for key in way]
+        return [stage for key in way if not (stage := self.stage(key)).archived]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ def create_task(
         lead_id=_of(links, "lead"),
         person_id=_of(links, "contact"),
         links=links,
-        stage=group.stages[0].key if group else None,
-        state=TaskState(group.stages[0].kind) if group else TaskState.OPEN,
+        stage=group.first.key if group else None,
+        state=TaskState(group.first.kind) if group else TaskState.OPEN,
         created_at=tx.now,
         **more,
     )
@@ -164,7 +164,7 @@ def _following(company: Company | None, task: Task, changes: dict[str, Any]) -> 
                 changes["person_id"] = _of(links, "contact")
     if "group" in changes and changes["group"] != task.group:
         group = group_of(company.task_groups, changes["group"]) if company and changes["group"] else None
-        changes["stage"] = group.stage_for(task.state.value, group.stages[0].key) if group else None
+        changes["stage"] = group.stage_for(task.state.value, group.first.key) if group else None
     return changes
 
 

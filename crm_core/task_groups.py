@@ -10,33 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crm_core.errors import Invalid
+from crm_core.stages import Stage, Staged
 
 STAGE_KINDS = ("open", "in_work", "waiting", "acceptance", "done")
 """The states of a task that a stage may stand for."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStage:
-    key: str
-    title: str
-    kind: str
-    """One of `STAGE_KINDS`."""
+class TaskStage(Stage):
+    """Its `kind` is one of `STAGE_KINDS`."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class TaskGroup:
+class TaskGroup(Staged[TaskStage]):
     """The first stage is where a new task begins."""
 
     key: str
     title: str
     stages: tuple[TaskStage, ...]
-
-    def stage(self, key: str) -> TaskStage:
-        """The stage, or `Invalid` that names those there are."""
-        for stage in self.stages:
-            if stage.key == key:
-                return stage
-        raise Invalid({"stage": f"Стадии «{key}» нет; есть {', '.join(stage.key for stage in self.stages)}"})
 
     def has(self, kind: str) -> bool:
         return any(stage.kind == kind for stage in self.stages)

@@ -255,7 +255,7 @@ def _template(task: Task, series_id: str) -> Task:
 def _make(tx: Tx, company: Company, series: TaskSeries, today: date) -> Task:
     zone = ZoneInfo(company.timezone)
     group = company.task_groups.get(series.task.group or "")
-    first = group.stages[0] if group else None
+    first = group.first if group else None
     deadline = None
     if series.deadline_days is not None:
         deadline = _at(today + timedelta(days=series.deadline_days), series.deadline_minute, zone)

@@ -1,12 +1,13 @@
 """The desk: company, queues and the roster of employees, as distribution needs them on every contact.
 
 The roster is read often and changes seldom, so it is kept in memory beside the number that every change of an employee
-or an absence moves on. The number is read in the same transaction: a stale roster is never used.
+or an absence moves on. The number is read in the same transaction: a stale roster is never used. The company, which
+people change at run time, is kept the same way by a `LiveDesk`: it hands out a desk that is right for a transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -45,6 +46,15 @@ class Desk:
         self.queues = queues
         self.zone = ZoneInfo(company.timezone)
         self._roster = Roster(-1, (), {})
+
+    @property
+    def latest(self) -> Desk:
+        """The desk of the newest company that this process knows of."""
+        return self
+
+    def at(self, tx: ReadTx) -> Desk:
+        """The desk as of this transaction."""
+        return self
 
     def queue(self, name: str) -> Queue:
         """The queue, or `Invalid` naming those there are."""
@@ -94,6 +104,30 @@ class Desk:
         if own is not None and not own.is_open(at):
             return False
         return self.company.calendar(queue.calendar).is_open(at)
+
+
+class LiveDesk(Desk):
+    """The desk of a company that changes: `at` makes a new one whenever the settings have another number. Whoever works
+    in a transaction asks once and keeps to the answer, so that no change comes in between."""
+
+    def __init__(self, desk: Desk, number: str, company: Callable[[ReadTx], Company]) -> None:
+        self._now, self._number, self._company = (0, desk), number, company
+        super().__init__(desk.company, desk.queues)
+
+    @property
+    def latest(self) -> Desk:
+        return self._now[1]
+
+    def at(self, tx: ReadTx) -> Desk:
+        """Reads one number, which a writer has in memory anyway; makes the company anew after a change."""
+        known, desk = self._now
+        number = tx.last_number(self._number)
+        if number == known:
+            return desk
+        desk = Desk(self._company(tx), desk.queues)
+        if number > known or hasattr(tx, "insert"):  # a reader may be behind, a writer never is
+            self._now, self.company = (number, desk), desk.company
+        return desk
 
 
 def _selects(selector: str, user: User) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -60,14 +61,15 @@ NAMES = {"trigger": "on", "conditions": "when", "steps": "do"}
 """How a robot's parts are called in the file."""
 
 
-def with_automations(draft: Draft, company: Company) -> Company:
-    """The company with the robots of the preset; what is wrong with them is reported."""
+def with_automations(draft: Draft, company: Company, changed: Collection[str] = ()) -> Company:
+    """The company with the robots of the preset; what is wrong with them is reported, but for the changed ones."""
     rows = read_rows(draft, "automations", AutomationRow)
     once(draft, [(("automations", number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
     found = {row.key: _automation(row) for row in rows}
     known = Known({key: each.trigger.entity for key, each in found.items()})
     for number, row in enumerate(rows):
-        for field, text in problems(company, found[row.key], known).items():
+        wrong = {} if row.key in changed else problems(company, found[row.key], known)
+        for field, text in wrong.items():
             draft.report(("automations", number, *_place(field)), text, "исправьте робота")
     return replace(company, automations=found)
 

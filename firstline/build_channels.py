@@ -8,14 +8,13 @@ from typing import Any
 
 from connectors.registry import PLANNED, REGISTRY
 from connectors.settings import ConnectorSettings
+from crm_core.external import NAME
 from distribution.queues import Queue
 from firstline.build_people import once, refers
 from firstline.draft import Draft, Place
 from firstline.problems import nearest
 from firstline.settings_models import AlertsSection, CompanySection, QueueSection
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-"""Names stand in addresses (`/in/forms/NAME`) and in variables."""
 ENDPOINTS: Mapping[str, Callable[[Any], str]] = {
     "email": lambda box: f"{box.imap.username}@{box.imap.host}/{box.imap.folder}",
     "asterisk": lambda exchange: f"{exchange.host}:{exchange.port}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +13,11 @@ from pydantic import BaseModel
 from connectors.contract import Connector
 from connectors.registry import REGISTRY
 from connectors.settings import ConnectorSettings
-from crm_core.company import Company, ConnectorInfo, FieldRule, Stage, Texts
+from crm_core.company import Company, ConnectorInfo, FieldRule, Texts
+from crm_core.deal_fields import BUILT_IN
+from crm_core.documents.rules import TemplateRule
 from crm_core.rights import Action, Grant, GrantError, Rights, check_fit, parse_grant
+from crm_core.stages import Stage
 from crm_core.webhooks import Webhooks
 from firstline.build_automations import with_automations
 from firstline.build_channels import check_name
@@ -36,7 +39,7 @@ M = TypeVar("M", bound=BaseModel)
 ENTITIES = (
     "lead", "deal", "contact", "company", "task", "call", "report", "user", "department", "queue", "connector",
     "journal", "quarantine", "outbox", "audit", "product", "document",
-    "automation", "template",
+    "automation", "template", "setting",
 )  # fmt: skip
 """What rights are granted on."""
 RESERVED_ROLES = ("system", "console")
@@ -73,9 +76,15 @@ def _report_calendar(draft: Draft, errors: CalendarErrors) -> None:
 
 
 def read_company(
-    draft: Draft, section: CompanySection, calendars: dict[str, Calendar], connectors: Mapping[str, ConnectorSettings]
+    draft: Draft,
+    section: CompanySection,
+    calendars: Mapping[str, Calendar],
+    connectors: Mapping[str, ConnectorSettings],
+    documents: Sequence[TemplateRule] | None = None,
+    changed_robots: Collection[str] = (),
 ) -> Company | None:
-    """The company as the rooms below see it; None when something in it is wrong."""
+    """The company as the rooms below see it; None when something in it is wrong. `documents`: templates that were read
+    before. What the preset says of changed robots does not count."""
     roles, stages = _roles(draft), _stages(draft, section)
     sources, routing, rules = read_sources(draft), read_routing(draft), _fields(draft, "fields")
     rights, texts = _rights(draft, roles), _texts(draft)
@@ -98,8 +107,8 @@ def read_company(
         response_within=section.response_within,
         callback_within=section.callback_within,
     )
-    company = _with_sales(draft, company)
-    return None if draft.problems else with_automations(draft, company)
+    company = replace(_with_sales(draft, company), documents=read_documents(draft) if documents is None else documents)
+    return None if draft.problems else with_automations(draft, company, changed_robots)
 
 
 def _with_sales(draft: Draft, company: Company) -> Company:
@@ -114,7 +123,6 @@ def _with_sales(draft: Draft, company: Company) -> Company:
         trade=read_trade(draft),
         customers=read_customers(draft),
         firm=read_firm(draft),
-        documents=read_documents(draft),
         retention=read_retention(draft),
         webhooks=_webhooks(draft),
     )
@@ -162,22 +170,24 @@ def _roles(draft: Draft) -> dict[str, str]:
 def _stages(draft: Draft, section: CompanySection) -> list[Stage]:
     rows = read_rows(draft, "stages", StageRow)
     once(draft, [(("stages", number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
-    kinds = {row.key: row.kind for row in rows}
+    kinds = {row.key: row.kind for row in rows if not row.archived}
     for name, kind in (("new_stage", "open"), ("work_stage", "open"), ("spam_stage", "lost")):
         key = getattr(section, name)
         refers(draft, ("company", name), "стадии", [key], kinds)
         if kinds.get(key, kind) != kind:
             draft.report(("company", name), f"стадия {key} другого рода", f"нужна с kind = {kind}")
-    return [Stage(row.key, row.title, row.kind, row.color) for row in rows]
+    return [Stage(row.key, row.title, row.kind, row.color, row.archived) for row in rows]
 
 
 def _fields(draft: Draft, table: str) -> list[FieldRule]:
     rows = read_rows(draft, table, FieldRow)
     once(draft, [((table, number, "key"), row.key) for number, row in enumerate(rows)], "ключ")
     for number, row in enumerate(rows):
+        if table == "deal_fields" and row.key in BUILT_IN:
+            draft.report((table, number, "key"), f"поле {row.key} есть у каждой сделки и так", "выберите другой ключ")
         if (row.type == "choice") != bool(row.choices):
             draft.report((table, number, "choices"), "список значений нужен полю choice и только ему", "исправьте type")
-    return [FieldRule(row.key, row.title, row.type, row.choices) for row in rows]
+    return [FieldRule(row.key, row.title, row.type, row.choices, row.hidden) for row in rows]
 
 
 def _rights(draft: Draft, roles: Mapping[str, str]) -> Rights:

@@ -11,6 +11,7 @@ from firstline.commands.check import check, init
 from firstline.commands.common import Commands
 from firstline.commands.doctor import doctor
 from firstline.commands.people import token, user
+from firstline.commands.preset import preset
 from firstline.commands.reindex import reindex
 from firstline.commands.serve import serve
 from firstline.commands.tables import export, import_
@@ -25,5 +26,5 @@ def main(config: Path | None, data: Path | None) -> None:
     """Первая линия: обращения из всех каналов — в одном месте, у нужного продавца."""
 
 
-for command in (serve, check, init, user, token, import_, export, backup, restore, reindex, doctor):
+for command in (serve, check, init, user, token, import_, export, backup, restore, reindex, preset, doctor):
     main.add_command(command)

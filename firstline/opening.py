@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.rights import Rights
+from crm_core.settings import company_now
+from firstline.blueprint import FileBlueprint
 from firstline.schema import SCHEMA
 from firstline.settings import Settings
 from storage import IdSource, Store, open_store
@@ -25,6 +28,12 @@ async def opened(settings: Settings, data: Path, *, guest: bool = True) -> Async
         yield store
     finally:
         await store.close()
+
+
+async def in_force(store: Store, settings: Settings) -> Settings:
+    """The settings with what people changed in the running system. `Invalid` when the files do not fit that."""
+    blueprint = FileBlueprint(settings, settings.company)
+    return replace(settings, company=await store.read(company_now, blueprint))
 
 
 def console(company: Company) -> Actor:

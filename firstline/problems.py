@@ -21,7 +21,12 @@ class Problem:
     mend: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}" + (f"; {self.mend}" if self.mend else "")
+        return f"{self.place}: {self.words}"
+
+    @property
+    def words(self) -> str:
+        """What is wrong and what to do."""
+        return f"{self.message}; {self.mend}" if self.mend else self.message
 
 
 class ConfigError(Exception):

@@ -37,6 +37,7 @@ from crm_core.robot_jobs import JOBS as ROBOT_JOBS
 from crm_core.robot_moments import PLANNED as ROBOTS_PLANNED
 from crm_core.search import ENTRIES, STATE
 from crm_core.segments import SEGMENTS
+from crm_core.settings import SETTING_CHANGES, SETTINGS
 from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS
 from crm_core.task_repeat import TASK_SERIES
 from crm_core.tasks import TASK_LINKS, TASK_PLACES, TASKS
@@ -97,6 +98,8 @@ SCHEMA = Schema(
         RUNS,
         SEGMENTS,
         SESSIONS,
+        SETTINGS,
+        SETTING_CHANGES,
         STAYS,
         STATE,
         TASKS,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from connectors.settings import ConnectorSettings
 from crm_core.company import Company
@@ -18,7 +19,7 @@ from firstline.build_company import read_calendars, read_company
 from firstline.build_people import Department, Person, read_departments, read_people
 from firstline.build_trade import read_demo_categories, read_demo_products
 from firstline.draft import Draft
-from firstline.preset import check_tables, find_preset, overlay, read_preset
+from firstline.preset import PRESET_TABLES, check_tables, find_preset, overlay, read_preset
 from firstline.problems import ConfigError
 from firstline.settings_models import (
     AlertsSection,
@@ -77,6 +78,10 @@ class Settings:
     """Parents before children."""
     demo: Demo | None
     """Only when the reference company runs without a configuration file."""
+    tables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The tables of the preset as they were written, with what the configuration says over them; no secrets."""
+    folder: Path = Path()
+    """Of the preset, where files that it names lie."""
 
     def at(self, host: str | None, port: int | None) -> Settings:
         """The same with another address; `public_url` follows unless it was configured."""
@@ -152,6 +157,8 @@ def _settings(draft: Draft, folder: Path, *, is_demo: bool) -> Settings | None:
         alerts=alerts,
         departments=departments,
         demo=demo if is_demo else None,
+        tables={name: draft.tables[name] for name in PRESET_TABLES if name in draft.tables and name != "demo"},
+        folder=draft.preset or Path(),
     )
 
 

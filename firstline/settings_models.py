@@ -169,6 +169,7 @@ class StageRow(Section):
     title: str = Field(min_length=1, max_length=80)
     kind: Literal["open", "won", "lost"] = "open"
     color: Literal["blue", "teal", "green", "amber", "red", "violet", "gray"] = "blue"
+    archived: bool = False
 
 
 class TaskStageRow(Section):
@@ -208,6 +209,7 @@ class FieldRow(Section):
     title: str = Field(min_length=1, max_length=80)
     type: Literal["text", "textarea", "choice", "money", "date"] = "text"
     choices: dict[str, str] = {}
+    hidden: bool = False
 
 
 class VatRow(Section):

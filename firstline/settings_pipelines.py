@@ -32,6 +32,7 @@ class PipelineSection(Section):
     """`[pipelines.KEY]`."""
 
     title: str = Field(min_length=1, max_length=80)
+    archived: bool = False
     stages: tuple[PipelineStageRow, ...] = Field(min_length=2)
 
 

@@ -24,10 +24,14 @@ from connectors.registry import REGISTRY
 from connectors.supervisor import Supervisor
 from crm_core.changes import prune
 from crm_core.company import Company
+from crm_core.errors import Invalid
 from crm_core.searchable import KINDS
-from distribution.desk import Desk
+from crm_core.settings import NUMBER, Blueprint, company_now
+from distribution.desk import Desk, LiveDesk
 from firstline.alerts import delivery
+from firstline.blueprint import FileBlueprint
 from firstline.build_company import with_capabilities
+from firstline.problems import ConfigError, Problem
 from firstline.schema import SCHEMA
 from firstline.settings import Settings
 from firstline.version import program_version
@@ -82,6 +86,18 @@ class Hub:
         await self._stack.aclose()
 
 
+async def open_desk(store: Store, settings: Settings, blueprint: Blueprint) -> LiveDesk:
+    """The desk with what people changed in the running system. `ConfigError` when the files do not fit that any more:
+    then it would be guesswork which of the two is meant."""
+    desk = LiveDesk(Desk(blueprint.company, settings.queues), NUMBER, partial(company_now, blueprint=blueprint))
+    try:
+        await store.read(desk.at)
+    except Invalid as error:
+        problems = [Problem(f"настройки, изменённые в системе: {place}", text) for place, text in error.fields.items()]
+        raise ConfigError(problems) from error
+    return desk
+
+
 def make_connectors(settings: Settings) -> dict[str, Connector]:
     """Every configured connector, not yet running."""
     return {name: REGISTRY[each.type].create(name, each) for name, each in settings.connectors.items()}
@@ -103,26 +119,27 @@ async def start_hub(
             await prepare(store)
         connectors = make_connectors(settings)
         company = with_capabilities(settings.company, connectors)
-        desk = Desk(company, settings.queues)
+        blueprint = FileBlueprint(settings, company)
+        desk = await open_desk(store, settings, blueprint)
         intake = Intake(store)
-        supervisor = make_supervisor(settings, store, intake, company, connectors, clock)
-        watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
+        supervisor = make_supervisor(settings, store, intake, company, desk, connectors, clock)
+        watch = Watch(store, desk, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
         keepers = (
             Indexer(store, KINDS).run,
-            make_eraser(store, company).run,
+            make_eraser(store, desk).run,
             make_robot_jobs(store, desk).run,
             Keeper(store, company.retention).run,
         )
         if "router" in roles:
-            imports = ImportWorker(store, import_kinds(settings.queues), company)
+            imports = ImportWorker(store, import_kinds(settings.queues), desk)
             for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
         settings = settings.at(None, listening.getsockname()[1])
-        app = create_app(make_services(settings, store, desk, supervisor, clock))
+        app = create_app(make_services(settings, store, desk, blueprint, supervisor, clock))
         if "web" in roles:
             await _serve(stack, app, listening)
         if "connectors" in roles:
@@ -136,22 +153,28 @@ def make_supervisor(
     store: Store,
     intake: Intake,
     company: Company,
+    desk: Desk,
     connectors: dict[str, Connector],
     clock: Callable[[], datetime],
 ) -> Supervisor:
     """The supervisor with every connector in it, not yet started."""
     supervisor = Supervisor(store, intake.accept, clock, calendars(company), on_outbox_change)
-    supervisor.exchanges = partial(Exchange, store, company)
+    supervisor.exchanges = partial(Exchange, store, desk)
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor
 
 
-def make_eraser(store: Store, company: Company) -> Eraser:
+def make_eraser(store: Store, desk: Desk) -> Eraser:
     """It keeps what was chosen from a list, dates and sums: that is counted, and tells nothing about a person."""
-    lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
-    deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
-    return Eraser(store, SCHEMA.collections, Kept(lead, deal))
+
+    def kept() -> Kept:
+        company = desk.latest.company
+        lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
+        deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
+        return Kept(lead, deal)
+
+    return Eraser(store, SCHEMA.collections, kept)
 
 
 def make_robot_jobs(store: Store, desk: Desk) -> RobotJobs:
@@ -160,12 +183,18 @@ def make_robot_jobs(store: Store, desk: Desk) -> RobotJobs:
 
 
 def make_services(
-    settings: Settings, store: Store, desk: Desk, supervisor: Supervisor, clock: Callable[[], datetime]
+    settings: Settings,
+    store: Store,
+    desk: Desk,
+    blueprint: Blueprint,
+    supervisor: Supervisor,
+    clock: Callable[[], datetime],
 ) -> Services:
     """What the web application is given."""
     return Services(
         store,
         desk,
+        blueprint,
         supervisor,
         clock,
         settings.server.public_url,

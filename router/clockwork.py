@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from crm_core import merge, robots, task_reminders, tasks, unmerge, worth
+from crm_core import merge, robots, setting_moves, task_reminders, tasks, unmerge, worth
 from crm_core.company import Company
 from crm_core.lead_timers import CALL_GUARD, ESCALATE, OFFER
 from crm_core.task_repeat import REPEAT, on_repeat
@@ -34,10 +34,10 @@ def handlers(desk: Desk) -> dict[str, Handler]:
     """Every kind of timer there is, with what it does."""
 
     def with_desk(handler: Callable[[Tx, Desk, Timer], None]) -> Handler:
-        return lambda tx, timer: handler(tx, desk, timer)
+        return lambda tx, timer: handler(tx, desk.at(tx), timer)
 
     def with_company(handler: Callable[[Tx, Company, Timer], None]) -> Handler:
-        return lambda tx, timer: handler(tx, desk.company, timer)
+        return lambda tx, timer: handler(tx, desk.at(tx).company, timer)
 
     return {
         OFFER: with_desk(on_offer_timeout),
@@ -53,6 +53,7 @@ def handlers(desk: Desk) -> dict[str, Handler]:
         merge.MOVE: merge.on_move,
         merge.FORGET: merge.on_forget,
         unmerge.UNDO: unmerge.on_undo,
+        setting_moves.MOVE: with_company(setting_moves.on_move),
         worth.AGE_CUSTOMERS: with_company(worth.on_age_customers),
     }
 

@@ -20,6 +20,7 @@ from connectors.exchange import Buyer, ExchangeItem, Line, Order, Refused, Sessi
 from crm_core import onec, onec_catalogue, onec_deals, onec_log, onec_orders, onec_payments
 from crm_core.company import Company
 from crm_core.errors import CoreError
+from distribution.desk import Desk
 from storage import ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("onec")
@@ -28,18 +29,18 @@ DEALS_SEEN = "deals"
 """Cursor of a connector: until when the changes of deals are queued as orders."""
 
 
-def handlers(company: Company) -> onec.Handlers:
+def handlers(desk: Desk) -> onec.Handlers:
     """What the core does with what 1C tells."""
     return onec.compose(
         {"order": onec_orders.on_order, "payment": onec_payments.on_payment},
-        {"order": onec_payments.on_order_of_payment, "payment": _for(company, onec_deals.on_payment)},
-        {"order": _for(company, onec_deals.on_order), "category": onec_catalogue.on_category},
-        {"product": _for(company, onec_catalogue.on_product), "price": _for(company, onec_catalogue.on_price)},
+        {"order": onec_payments.on_order_of_payment, "payment": _for(desk, onec_deals.on_payment)},
+        {"order": _for(desk, onec_deals.on_order), "category": onec_catalogue.on_category},
+        {"product": _for(desk, onec_catalogue.on_product), "price": _for(desk, onec_catalogue.on_price)},
     )
 
 
-def _for(company: Company, handler: Callable[[Tx, Company, onec.OnecItem], None]) -> onec.Handler:
-    return lambda tx, item: handler(tx, company, item)
+def _for(desk: Desk, handler: Callable[[Tx, Company, onec.OnecItem], None]) -> onec.Handler:
+    return lambda tx, item: handler(tx, desk.at(tx).company, item)
 
 
 P = ParamSpec("P")
@@ -49,11 +50,11 @@ T = TypeVar("T")
 class Exchange:
     """The door for one connector; see `connectors.exchange.ExchangeDoor`."""
 
-    def __init__(self, store: Store, company: Company, connector: str) -> None:
+    def __init__(self, store: Store, desk: Desk, connector: str) -> None:
         self._store = store
-        self._company = company
+        self._desk = desk
         self._connector = connector
-        self.handlers = handlers(company)
+        self.handlers = handlers(desk)
 
     async def begin(self, kind: str, token: str) -> SessionInfo:
         return _info(await self._write(onec.begin, self._connector, kind, token))
@@ -114,7 +115,7 @@ class Exchange:
         return _info(await self._write(onec.fail_exchange, session, error))
 
     async def orders(self, session: str, stages: Sequence[str]) -> list[Order]:
-        while await self._write(_collect, self._company, self._connector, tuple(stages)):
+        while await self._write(_collect, self._desk, self._connector, tuple(stages)):
             pass
         return [_order(each) for each in await self._write(onec_orders.hand_out, self._connector, session)]
 
@@ -144,13 +145,13 @@ def _refusals() -> Iterator[None]:
         raise Refused(str(error)) from error
 
 
-def _collect(tx: Tx, company: Company, connector: str, stages: tuple[str, ...]) -> bool:
+def _collect(tx: Tx, desk: Desk, connector: str, stages: tuple[str, ...]) -> bool:
     """Whether there are more deals to look at."""
     if not stages:
         return False
     told = cursors.load(tx, connector, DEALS_SEEN) or {}
     since = datetime.fromisoformat(told["until"]) if told.get("stages") == list(stages) else None
-    until, more = onec_deals.collect(tx, company, connector, stages, since)
+    until, more = onec_deals.collect(tx, desk.at(tx).company, connector, stages, since)
     if until is not None:
         cursors.save(tx, connector, DEALS_SEEN, {"until": until.isoformat(), "stages": list(stages)})
     return more

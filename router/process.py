@@ -17,6 +17,10 @@ from storage import Tx
 
 def handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
     """Handle a claimed record. None when another worker has done it already, so doing it twice changes nothing."""
+    return _handle(tx, desk.at(tx), record_id)
+
+
+def _handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
     record = tx.get(JOURNAL, record_id)
     if record is None or not record.pending:
         return None
@@ -38,7 +42,8 @@ def handle(tx: Tx, desk: Desk, record_id: str) -> Outcome | None:
 
 def handle_all(tx: Tx, desk: Desk, record_ids: Sequence[str]) -> list[Outcome | None]:
     """Handle several claimed records in one transaction: all of them, or none."""
-    return [handle(tx, desk, record_id) for record_id in record_ids]
+    now = desk.at(tx)
+    return [_handle(tx, now, record_id) for record_id in record_ids]
 
 
 def route(contact: Contact) -> Outcome:

@@ -24,8 +24,9 @@ from connectors.health import Health
 from crm_core.access import may
 from crm_core.changes import tell
 from crm_core.notifications import notify
-from crm_core.rights import Action, Rights
+from crm_core.rights import Action
 from crm_core.users import USERS, actor_for
+from distribution.desk import Desk
 from router.journal import JOURNAL
 from storage import Between, ReadTx, Store, StoreUnavailable, Tx
 
@@ -54,9 +55,9 @@ Deliver = Callable[[Alert], Awaitable[None]]
 class Watch:
     """Looks regularly; knows what it has told already."""
 
-    def __init__(self, store: Store, rights: Rights, health: Callable[[], Sequence[Health]], deliver: Deliver) -> None:
+    def __init__(self, store: Store, desk: Desk, health: Callable[[], Sequence[Health]], deliver: Deliver) -> None:
         self._store = store
-        self._rights = rights
+        self._desk = desk
         self._health = health
         self._deliver = deliver
         self._told: dict[str, str] = {}
@@ -94,7 +95,7 @@ class Watch:
         self._told = found
         for alert in alerts:
             log.warning("alert", key=alert.key, solved=alert.solved)
-            await self._store.write(_notify, self._rights, alert)
+            await self._store.write(_notify, self._desk, alert)
             await self._deliver(alert)
 
     def _connector_troubles(self, now: datetime) -> Iterator[tuple[str, str]]:
@@ -136,7 +137,8 @@ def _is_silent(tx: ReadTx, connector: str) -> bool:
     return contacts(0) == 0 and all(contacts(week) >= USUAL for week in range(1, WEEKS + 1))
 
 
-def _notify(tx: Tx, rights: Rights, alert: Alert) -> None:
+def _notify(tx: Tx, desk: Desk, alert: Alert) -> None:
+    rights = desk.at(tx).company.rights
     for user in tx.find(USERS):
         if user.active and may(actor_for(tx, user, rights), "connector", Action.MANAGE):
             notify(tx, user.id, "alert", alert.text)

@@ -25,7 +25,8 @@ from aiohttp import web
 from crm_core.accounts import SESSION_LIFE, Session, close_session, open_session, session_user, token_actor
 from crm_core.actor import Actor
 from crm_core.users import Presence, User, actor_for, by_email, require_user, set_presence
-from storage import Tx
+from distribution.desk import Desk
+from storage import ReadTx, Tx
 from web.address import remote_of
 from web.passwords import verify_password
 from web.problems import Problem, too_soon
@@ -127,16 +128,23 @@ async def current(request: web.Request) -> Signed | None:
 async def look_up(request: web.Request) -> Signed | None:
     """Like `current`, asked anew: a long stream notices that its session has ended."""
     services = request.app[SERVICES]
-    rights = services.desk.company.rights
     bearer = _bearer(request)
     if bearer is not None:
-        actor = await services.store.read(token_actor, bearer, rights)
+        actor = await services.store.read(_of_token, services.live, bearer)
         return Signed(None, actor, None) if actor else None
     secret = request.cookies.get(COOKIE)
     if not secret:
         return None
-    found = await services.store.read(session_user, secret, rights)
+    found = await services.store.read(_of_session, services.live, secret)
     return Signed(found[1], found[2], found[0]) if found else None
+
+
+def _of_token(tx: ReadTx, live: Desk, secret: str) -> Actor | None:
+    return token_actor(tx, secret, live.at(tx).company.rights)
+
+
+def _of_session(tx: ReadTx, live: Desk, secret: str) -> tuple[Session, User, Actor] | None:
+    return session_user(tx, secret, live.at(tx).company.rights)
 
 
 def _bearer(request: web.Request) -> str | None:
@@ -220,7 +228,7 @@ def _admit(request: web.Request, email: str, address: str) -> None:
 
 def _arrive(tx: Tx, services: Services, user_id: str, secret: str, csrf: str) -> Session:
     user = require_user(tx, user_id)
-    actor = actor_for(tx, user, services.desk.company.rights)
+    actor = actor_for(tx, user, services.live.at(tx).company.rights)
     if user.presence is not Presence.BREAK:
         user = set_presence(tx, actor, user.id, Presence.ONLINE)
     return open_session(tx, user, secret, csrf)

@@ -9,6 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from connectors.supervisor import Supervisor
+from crm_core.settings import Blueprint
 from distribution.desk import Desk
 from storage import Store
 
@@ -18,7 +19,9 @@ class Services:
     """The running hub, as pages and API use it."""
 
     store: Store
-    desk: Desk
+    live: Desk
+    blueprint: Blueprint
+    """What the files of the company say, and how changed settings become a company."""
     supervisor: Supervisor
     clock: Callable[[], datetime]
     public_url: str
@@ -27,6 +30,12 @@ class Services:
     """Networks whose `X-Forwarded-For` is believed, besides this very machine."""
     demo: bool = False
     """The reference company without a configuration: the login page names the demo logins."""
+
+    @property
+    def desk(self) -> Desk:
+        """As of the newest settings that a transaction of this process has seen; each request looks when it asks who
+        is there, so it has the newest there were when it began."""
+        return self.live.latest
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -13,7 +13,7 @@ place at which the stream joined the feed, so nothing is lost or doubled between
 begins now.
 
 **Rights.** The same table as everywhere (`crm_core/access.py`). An employee's change ends his streams, so that a new
-role counts at once; the end of the session is noticed at the next heartbeat.
+role counts at once, and a change of the rights ends them all; the end of the session is noticed at the next heartbeat.
 """
 
 from __future__ import annotations
@@ -249,8 +249,15 @@ class Feed:
                 if not each.put(change.seq, event):
                     log.warning("stream too slow", seq=change.seq)
                     each.cut()
-            if change.entity == "user" and change.entity_id == each.actor.id and change.event != "presence":
+            if _ends(change, each.actor):
                 each.end()
+
+
+def _ends(change: Change, reader: Actor) -> bool:
+    """Whether rights may be others now: the reader was changed, or the table of rights."""
+    if change.entity == "setting":
+        return change.data.get("table") in ("rights", "roles")
+    return change.entity == "user" and change.entity_id == reader.id and change.event != "presence"
 
 
 FEED: web.AppKey[Feed] = web.AppKey("feed", Feed)

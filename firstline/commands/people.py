@@ -13,7 +13,7 @@ from crm_core.company import Company
 from crm_core.errors import Conflict, Missing
 from crm_core.users import USERS, User, by_email, by_extension, create_user, update_user
 from firstline.commands.common import Target, Wrong, blocking, options
-from firstline.opening import console, opened
+from firstline.opening import console, in_force, opened
 from firstline.problems import nearest
 from storage import ReadTx, Tx
 from web.passwords import hash_password
@@ -38,10 +38,11 @@ def user() -> None:
 async def add(hub: Target, email: str, name: str, role: str, extension: str | None, password_stdin: bool) -> None:
     """Добавляет сотрудника. Без --password-stdin придумывает пароль и показывает его один раз."""
     settings = hub.settings()
-    roles = _roles(role, settings.company)
     password = _read_password() if password_stdin else secrets.token_urlsafe(12)
     hashed = await hash_password(password)
     async with opened(settings, hub.data) as store:
+        settings = await in_force(store, settings)
+        roles = _roles(role, settings.company)
         await store.write(_add, console(settings.company), email, name, roles, hashed, extension)
     click.echo(f"Добавлен сотрудник {email.strip().lower()}.")
     if not password_stdin:
@@ -126,9 +127,10 @@ def token() -> None:
 async def create(hub: Target, name: str, role: str) -> None:
     """Создаёт ключ и печатает его один раз; хранится только отпечаток."""
     settings = hub.settings()
-    if role not in settings.company.roles:
-        raise Wrong(f"роли {role} нет; {nearest(role, settings.company.roles)}")
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     async with opened(settings, hub.data) as store:
+        settings = await in_force(store, settings)
+        if role not in settings.company.roles:
+            raise Wrong(f"роли {role} нет; {nearest(role, settings.company.roles)}")
         await store.write(create_token, console(settings.company), name, role, secret)
     click.echo(secret)

@@ -22,8 +22,9 @@ from crm_core.sheets.kinds import ImportKind, Kinds
 from crm_core.sheets.reading import MAX_FILE, format_of
 from crm_core.sheets.survey import in_words, survey
 from crm_core.sheets.writing import writer
+from distribution.desk import Desk
 from firstline.commands.common import FAILED, Failure, Target, Wrong, blocking, options
-from firstline.opening import console, opened
+from firstline.opening import console, in_force, opened
 from firstline.problems import nearest
 from firstline.settings import Settings
 from router.sheets.registry import import_kinds
@@ -91,6 +92,7 @@ async def import_(hub: Target, kind: str, file: Path, dry_run: bool, duplicates:
     _check_source(file)
     _needs_data(hub)
     async with opened(settings, hub.data) as store:
+        settings = await in_force(store, settings)
         job = await _prepare(store, settings, chosen, kinds, file, OnDuplicate(duplicates))
         job = await _run(store, settings, kinds, job, dry=dry_run)
         return await _report(store, job, dry=dry_run)
@@ -124,7 +126,7 @@ async def _run(store: Store, settings: Settings, kinds: Kinds, job: Import, *, d
     """Work the job off and show how far it is; an interrupted one is left cancelled, so that it can be undone."""
     actor, company = console(settings.company), settings.company
     job = await store.write(jobs.dry_run if dry else jobs.start, actor, kinds, company, job.id, worker=WORKER)
-    worker = ImportWorker(store, kinds, company, actor=actor)
+    worker = ImportWorker(store, kinds, Desk(company, settings.queues), actor=actor)
     work = asyncio.create_task(worker.work_off(job))
     try:
         with click.progressbar(length=job.total, label="Проверка" if dry else "Загрузка") as bar:
@@ -172,7 +174,7 @@ async def export(hub: Target, kind: str, file: Path, force: bool) -> None:
     part = file.with_name(f".{file.name}.part")
     try:
         async with opened(settings, hub.data) as store:
-            count = await _write(store, settings, chosen, part, format)
+            count = await _write(store, await in_force(store, settings), chosen, part, format)
         os.replace(part, file)
     except BaseException:
         with suppress(FileNotFoundError):

@@ -19,7 +19,6 @@ from pathlib import Path
 import structlog
 
 from crm_core.actor import Actor
-from crm_core.company import Company
 from crm_core.errors import CoreError
 from crm_core.sheets import jobs, undoing
 from crm_core.sheets.jobs import HUB, IMPORTS, WORKING, CellError, Import, ImportRow, State
@@ -37,6 +36,7 @@ from crm_core.sheets.work import (
     try_piece,
     work_piece,
 )
+from distribution.desk import Desk
 from storage import In, ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("imports")
@@ -58,11 +58,11 @@ class ImportWorker:
     """Works off the imports of one store, one after the other. `actor`: on whose behalf; None: their authors'."""
 
     def __init__(
-        self, store: Store, kinds: Kinds, company: Company, *, actor: Actor | None = None, gives_way: bool = True
+        self, store: Store, kinds: Kinds, desk: Desk, *, actor: Actor | None = None, gives_way: bool = True
     ) -> None:
         self._store = store
         self._kinds = kinds
-        self._company = company
+        self._desk = desk
         self._actor = actor
         self._gives_way = gives_way
         self._news = asyncio.Event()
@@ -87,6 +87,7 @@ class ImportWorker:
 
     async def work_off(self, job: Import) -> bool:
         """One job to its end, or until it is cancelled. False when somebody else is at it."""
+        await self._store.read(self._desk.at)
         try:
             if job.state is State.UNDOING:
                 await self._undo(job)
@@ -113,7 +114,7 @@ class ImportWorker:
         await self._store.write(give_up, job.id, words)
 
     async def _import(self, job: Import) -> None:
-        rows, plan = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._company, job)
+        rows, plan = self._open(job), Plan.of(kind_of(self._kinds, job.kind), self._desk.latest.company, job)
         cursor, more = job.cursor, True
         while more:
             began = time.monotonic()
@@ -124,7 +125,7 @@ class ImportWorker:
             await self._give_way(began)
 
     async def _write_piece(self, id: str, cursor: int, last: int, piece: list[Parsed], end: bool) -> bool:
-        common = (self._kinds, self._company, self._actor, id)
+        common = (self._kinds, self._desk.latest.company, self._actor, id)
         try:
             return await self._store.write(work_piece, *common, cursor, last, piece, end=end)
         except (StoreUnavailable, CoreError):
@@ -144,7 +145,7 @@ class ImportWorker:
 
     async def _check(self, job: Import) -> None:
         kind = kind_of(self._kinds, job.kind)
-        rows, plan, seen = self._open(job), Plan.of(kind, self._company, job), Seen(kind)
+        rows, plan, seen = self._open(job), Plan.of(kind, self._desk.latest.company, job), Seen(kind)
         cursor, more = job.cursor, True
         while more:
             began = time.monotonic()
@@ -159,7 +160,7 @@ class ImportWorker:
     async def _try(self, job: Import, piece: list[Parsed]) -> list[ImportRow]:
         """What would become of these rows; when one of them breaks the program, each is tried alone."""
         try:
-            await self._store.write(try_piece, self._kinds, self._company, self._actor, job.id, piece)
+            await self._store.write(try_piece, self._kinds, self._desk.latest.company, self._actor, job.id, piece)
         except Tried as tried:
             return tried.rows
         except (StoreUnavailable, CoreError):
@@ -172,7 +173,7 @@ class ImportWorker:
 
     async def _undo(self, job: Import) -> None:
         cursor: int | None = job.cursor
-        common = (self._kinds, self._company, self._actor, job.id)
+        common = (self._kinds, self._desk.latest.company, self._actor, job.id)
         limit = undoing.PIECE
         while cursor is not None:
             began, before = time.monotonic(), cursor

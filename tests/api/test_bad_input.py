@@ -120,6 +120,8 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/companies/{id}/duplicates/dismiss": {"other_id": "nobody"},
     "/companies/{id}/merge": {"into": "nobody"},
     "/segments": {"name": "Лучшие", "entity": "contact", "filter": [{"field": "abc", "op": "eq", "value": "A"}]},
+    "/settings/{table}": {"order": ["price"]},
+    "/settings/{table}/{key}": {"value": {"title": "Поле"}},
     "/contacts/{id}/consents": {"purpose": "Рассылка"},
     "/contacts/{id}/erase": {"ground": "Заявление"},
     "/tasks": {"title": "Позвонить", "group": "installation"},
@@ -150,7 +152,7 @@ async def records(bench: Bench, root: Caller) -> dict[str, str]:
     """A record of every kind that calls change, by the first word of their path."""
     lead = await bench.lead_of(await bench.form())
     made = {"users": (await bench.hire("anna")).id, "leads": lead["id"], "contacts": lead["person"]["id"]}
-    made |= {"templates": "offer-service", "queues": "first-line"}
+    made |= {"templates": "offer-service", "queues": "first-line", "settings": "fields"}
     for kind in (
         "tasks", "deals", "products", "product-categories", "companies", "segments", "automations",
     ):  # fmt: skip

@@ -22,10 +22,11 @@ from connectors.contract import (
 )
 from connectors.outbox import OUTBOX, OutboxMessage
 from crm_core.actor import SYSTEM, Actor
-from crm_core.company import Company, ConnectorInfo, SourceRule, Stage
+from crm_core.company import Company, ConnectorInfo, SourceRule
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import LEADS, Lead
 from crm_core.rights import Rights
+from crm_core.stages import Stage
 from crm_core.tasks import TASKS, Task
 from crm_core.timers import due, fire
 from crm_core.users import Presence, User, actor_for, create_user

@@ -11,7 +11,7 @@ from connectors.health import Health
 from crm_core.notifications import NOTIFICATIONS
 from router.journal import JOURNAL, accept
 from router.watch import PATIENCE, STALE, Alert, Watch
-from tests.scenario.office import RIGHTS, Office
+from tests.scenario.office import Office
 
 
 class Duty:
@@ -21,7 +21,7 @@ class Duty:
         self.office = office
         self.health = Health("phone", "asterisk", "phone", "Телефон", HealthState.UP, office.clock.now())
         self.sent: list[Alert] = []
-        self.watch = Watch(office.store, RIGHTS, lambda: [self.health], self.deliver)
+        self.watch = Watch(office.store, office.desk, lambda: [self.health], self.deliver)
 
     async def deliver(self, alert: Alert) -> None:
         self.sent.append(alert)

@@ -296,6 +296,8 @@ class StageOut(Out, frozen=True, kw_only=True):
     kind: str
     color: str
     probability: int
+    archived: bool
+    """Nothing enters it any more."""
     number: int
     """Of the deals that the caller may see."""
     amount: Decimal
@@ -308,6 +310,7 @@ class StageOut(Out, frozen=True, kw_only=True):
 class PipelineOut(Out, frozen=True, kw_only=True):
     key: str
     title: str
+    archived: bool
     stages: list[StageOut]
 
 
@@ -328,12 +331,12 @@ def _pipelines(tx: ReadTx, actor: Actor, company: Company) -> Pipelines:
         stages = [
             StageOut(
                 key=stage.key, title=stage.title, kind=stage.kind, color=stage.color, probability=stage.probability,
-                number=columns[stage.key].number, amount=columns[stage.key].roubles.amount,
+                archived=stage.archived, number=columns[stage.key].number, amount=columns[stage.key].roubles.amount,
                 weighted=columns[stage.key].roubles.weighted, sums=columns[stage.key].sums,
             )
             for stage in way.stages
         ]  # fmt: skip
-        items.append(PipelineOut(key=way.key, title=way.title, stages=stages))
+        items.append(PipelineOut(key=way.key, title=way.title, archived=way.archived, stages=stages))
     return Pipelines(items=items)
 
 

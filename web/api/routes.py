@@ -29,6 +29,7 @@ from web.api import (
     running,
     search,
     segments,
+    settings,
     task_parts,
     task_steps,
     tasks,
@@ -67,6 +68,7 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *queues.ROUTES,
     *automations.ROUTES,
+    *settings.ROUTES,
     *onec.ROUTES,
     *running.ROUTES,
 )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from crm_core.access import may
 from crm_core.actor import Actor
-from crm_core.company import Stage
 from crm_core.deals import DEALS, Deal
 from crm_core.deals import facts as deal_facts
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.leads import LEADS, Lead, facts, get_lead, list_leads
 from crm_core.people import Person
 from crm_core.rights import Action
+from crm_core.stages import Stage
 from crm_core.task_steps import allowed_steps
 from crm_core.tasks import Task, list_tasks
 from crm_core.users import USERS, User

@@ -72,7 +72,9 @@ def board(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str) -> Board:
     check(actor, "deal", Action.READ)
     way = desk.company.pipeline(pipeline)
     columns = forecast(tx, actor, desk.company, pipeline)
-    shown = [stack(tx, actor, desk, pipeline, column) for column in columns if column.kind != "lost"]
+    gone = {stage.key for stage in way.stages if stage.archived}
+    ways = [each for each in columns if each.kind != "lost" and (each.number or each.stage not in gone)]
+    shown = [stack(tx, actor, desk, pipeline, column) for column in ways]
     return Board(way, shown, [column for column in columns if column.kind == "lost"])
 
 

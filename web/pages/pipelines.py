@@ -14,5 +14,6 @@ def creatable(actor: Actor, company: Company) -> list[Pipeline]:
     return [
         way
         for way in company.pipelines.values()
-        if may(actor, "deal", Action.CREATE, Facts(frozenset({actor.id}), way.first.key, True, way.key))
+        if not way.archived
+        and may(actor, "deal", Action.CREATE, Facts(frozenset({actor.id}), way.first.key, True, way.key))
     ]

@@ -163,7 +163,7 @@ async def test_an_item_that_a_handler_refuses_holds_up_nobody_and_is_tried_again
         if item.external_id == "p-150" and refuse[0]:
             raise Invalid({"sku": "Такой артикул уже есть"})
 
-    door = Exchange(base.hub.store, base.hub.settings.company, "1c")
+    door = Exchange(base.hub.store, base.hub.desk, "1c")
     door.handlers = compose(door.handlers, {"product": handler})
     base.hub.supervisor.exchanges = lambda name: door
     content = catalogue(*(product(number) for number in range(300)))

@@ -24,6 +24,7 @@ from crm_core.sheets.jobs import IMPORT_ROWS, IMPORTS, Import, OnDuplicate, Rule
 from crm_core.sheets.kinds import Field, RecordRef
 from crm_core.sheets.survey import survey
 from crm_core.users import USERS, User, create_user
+from distribution.desk import Desk
 from firstline.opening import opened
 from firstline.settings import load_settings
 from router.sheets.contacts import Contacts
@@ -33,6 +34,7 @@ from storage import Store, Tx
 
 SETTINGS = load_settings(None, {})
 COMPANY = SETTINGS.company
+DESK = Desk(COMPANY, SETTINGS.queues)
 KINDS = import_kinds(SETTINGS.queues)
 
 
@@ -61,7 +63,7 @@ async def prepared(store: Store, content: str, rule: OnDuplicate = OnDuplicate.S
 
 
 def worker(store: Store, kinds: Any = KINDS) -> ImportWorker:
-    return ImportWorker(store, kinds, COMPANY, actor=SYSTEM, gives_way=False)
+    return ImportWorker(store, kinds, DESK, actor=SYSTEM, gives_way=False)
 
 
 async def run(store: Store, job: Import, kinds: Any = KINDS) -> Import:
@@ -206,7 +208,7 @@ async def test_an_import_ends_when_its_author_may_no_longer_import(store: Store)
     job = await prepared(store, table(3), actor=author)
     begun = await store.write(jobs.start, author, KINDS, COMPANY, job.id)
     await store.write(lambda tx: tx.update(USERS, tx.require(USERS, user.id), active=False))
-    await ImportWorker(store, KINDS, COMPANY, gives_way=False).work_off(begun)
+    await ImportWorker(store, KINDS, DESK, gives_way=False).work_off(begun)
     job = await now(store, job)
     assert (job.state, job.done) == (State.FAILED, 0)
     assert job.problem == "Сотрудник, который начал загрузку, больше не работает"

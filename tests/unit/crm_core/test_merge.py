@@ -14,7 +14,7 @@ import pytest
 from crm_core.actor import SYSTEM
 from crm_core.calls import CALLS, CallRecord
 from crm_core.companies import COMPANIES, create_company, edit_company, find_company
-from crm_core.company import Company, Stage
+from crm_core.company import Company
 from crm_core.deals import DEALS, Deal
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import LEADS, Lead, Source
@@ -32,6 +32,7 @@ from crm_core.people import (
 )
 from crm_core.pipelines import Pipeline, PipelineStage
 from crm_core.rights import Rights
+from crm_core.stages import Stage
 from crm_core.tasks import TASKS, Task
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem
 from crm_core.timers import due, fire

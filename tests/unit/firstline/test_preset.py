@@ -6,6 +6,7 @@ import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,6 +18,7 @@ from crm_core.presets import FOLDER, bundled
 from crm_core.rights import Action
 from firstline.build_company import ENTITIES
 from firstline.settings import load_settings
+from firstline.settings_models import StageRow
 from router.sources import source_of
 from tests.unit.firstline.builders import loaded, problems
 
@@ -290,3 +292,9 @@ def test_terms_of_storage_are_days_and_say_what_is_wrong(tmp_path: Path) -> None
     assert "от 1 до 30" in told["retention.withdrawn_consents_days"]
     assert "152-ФЗ" in told["retention.withdrawn_consents_days"]
     assert "journal_days" in told["retention.journal"]
+
+
+def test_every_colour_of_a_stage_has_a_tone_on_the_pages() -> None:
+    colours = get_args(StageRow.model_fields["color"].annotation)
+    css = (FOLDER.parents[1] / "web" / "static" / "css" / "firstline.css").read_text("utf-8")
+    assert [colour for colour in colours if f".tone-{colour} " not in css or f"--{colour}-soft:" not in css] == []

@@ -10,6 +10,7 @@ import pytest
 from connectors.contract import Connector
 from connectors.form.settings import FormSettings
 from connectors.registry import PLANNED, REGISTRY
+from crm_core.external import check_names
 from distribution.queues import Strategy
 from firstline.build_company import with_capabilities
 from firstline.problems import ConfigError
@@ -378,3 +379,10 @@ def test_webhooks_need_a_secret_and_name_their_networks(tmp_path: Path) -> None:
     assert loaded(tmp_path, "").company.webhooks is None
     for wrong, place in (('secret = "short"', "secret"), ('networks = ["here"]', "networks")):
         assert any(place in problem.place for problem in problems(tmp_path, f"[webhooks]\n{wrong}"))
+
+
+@pytest.mark.parametrize("name", ["UT11", "1c", "a" * 63, "office_phone"])
+def test_every_name_of_a_connector_can_name_what_comes_from_it(tmp_path: Path, name: str) -> None:
+    """1C's categories and products are kept under the connector's name."""
+    loaded(tmp_path, f'[connectors.{name}]\ntype = "form"\nqueue = "first-line"\n')
+    check_names(name, "guid")
