@@ -143,7 +143,7 @@ def mark_paid(tx: Tx, company: Company, order: OutgoingOrder) -> None:
         return
     told = day.isoformat() if day else None
     if told != written:
-        edit_deal(tx, robot("1С", 0), company, deal.id, {"fields": {PAID_FIELD: told}})
+        edit_deal(tx, robot("1С", 1), company, deal.id, {"fields": {PAID_FIELD: told}})
     tx.update(OUTGOING, order, marked_paid=told)
 
 

@@ -16,6 +16,7 @@ from crm_core.audit import record
 from crm_core.changes import tell
 from crm_core.errors import Conflict, Invalid, Missing
 from crm_core.rights import Action
+from crm_core.robot_moments import plan_changed
 from crm_core.setting_guards import objections
 from crm_core.setting_moves import begin_moves, check_moves
 from crm_core.settings import (
@@ -29,6 +30,7 @@ from crm_core.settings import (
     SettingChange,
     applied,
     built,
+    company_now,
     entries,
     stored,
     table_of,
@@ -236,6 +238,7 @@ def _put(
         tx.insert(SETTINGS, row)
     change = _note(tx, actor, edit, number, before, _value(blueprint, after, edit), undoes)
     begin_moves(tx, edit.table, edit.key, edit.moves)
+    plan_changed(tx, company_now(tx, blueprint))
     return change
 
 
