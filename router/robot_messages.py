@@ -6,6 +6,7 @@ A robot is no human of ours: its message neither answers a waiting customer nor 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from connectors.contract import Outbound
 from connectors.outbox import enqueue
@@ -15,13 +16,17 @@ from crm_core.deals import Deal
 from crm_core.errors import CoreError, Invalid
 from crm_core.robot_actions import Action, Doing, Record
 from crm_core.robots import Preview
-from crm_core.timeline import ItemKind, TimelineItem, add
+from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
 from distribution.desk import Desk
 from router.hours import NO_REPLY
 from router.outgoing import MAX_TEXT, address_of, way_to
-from storage import ReadTx
+from storage import Gt, ReadTx
 
 ACTION = "send_message"
+HOUR = timedelta(hours=1)
+MOST = 5
+"""Messages of one robot about one record in an hour: two robots that answer each other come to rest."""
+LOOKED_AT = 200
 
 
 def actions(desk: Desk) -> dict[str, Action]:
@@ -40,6 +45,8 @@ def send_message(desk: Desk, doing: Doing) -> str:
     if not text or len(text) > MAX_TEXT:
         raise Invalid({"text": f"Нужен текст, не длиннее {MAX_TEXT} знаков"})
     info, last, address = _way(doing.tx, desk, doing.record, doing.params.get("connector") or None)
+    if _written(doing, address) >= MOST:
+        raise Invalid({"text": f"За час написано уже {MOST} раз: похоже, отвечает такой же робот"})
     subject = doing.text("subject").strip() or _subject(desk, last)
     outbound = Outbound(
         id=doing.tx.new_id("out_"),
@@ -57,6 +64,14 @@ def send_message(desk: Desk, doing: Doing) -> str:
     add(doing.tx, _item(doing, info, outbound), owners=(doing.record.owner_id,))
     note(doing.tx, doing.actor, doing.entity, doing.record.id, "replied", {"connector": (None, info.name)})
     return f"клиенту написано через «{info.title}»"
+
+
+def _written(doing: Doing, address: str) -> int:
+    """How often this robot wrote to this address within the last hour."""
+    where = {f"{doing.entity}_id": doing.record.id, "at": Gt(doing.tx.now - HOUR)}
+    found = doing.tx.find(TIMELINE, where, sort="-at", limit=LOOKED_AT)
+    own = (item for item in found if item.automatic and item.author == doing.actor.name)
+    return sum(item.address == address for item in own)
 
 
 def _way(tx: ReadTx, desk: Desk, record: Record, wanted: str | None) -> tuple[ConnectorInfo, TimelineItem | None, str]:

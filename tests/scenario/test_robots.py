@@ -112,6 +112,17 @@ async def test_a_robot_that_has_nowhere_to_write_says_so(tmp_path: Path, address
     await office.close()
 
 
+async def test_two_robots_that_answer_each_other_come_to_rest(tmp_path: Path) -> None:
+    office = await office_with(tmp_path, robot("lead", Event.INBOUND, "send_message", text="Мы получили ваше письмо"))
+    for number in range(8):
+        await office.receive(office.letter(subject=f"Автоответ {number}"))
+    assert [run.outcome for run in await runs(office)] == ["done"] * 5 + ["failed"] * 2
+    await office.pass_time(hours=1)
+    await office.receive(office.letter(subject="И ещё"))
+    assert (await runs(office))[-1].outcome == "done"
+    await office.close()
+
+
 async def test_a_note_that_is_replaced_is_shown_at_once_and_leads_to_what_it_says(tmp_path: Path) -> None:
     office = await office_with(tmp_path)
     anna = await office.hire("anna")

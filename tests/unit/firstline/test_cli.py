@@ -92,6 +92,7 @@ def test_every_key_that_init_explains_is_right_when_switched_on(
     monkeypatch.setenv("MAIL_PASSWORD", "y")
     monkeypatch.setenv("ALERT_BOT_TOKEN", "z")
     monkeypatch.setenv("ONEC_PASSWORD", "длинный пароль")
+    monkeypatch.setenv("WEBHOOK_SECRET", "шестнадцать знаков")
     written(tmp_path, '[2028]\ndays_off = ["2028-03-15"]\n', "holidays-2028.toml")
     switched = re.sub(r"(?m)^#(?=[^ \n])", "", TEMPLATE.read_text("utf-8"))
     assert "[connectors.sales-mail]" in switched.splitlines()
