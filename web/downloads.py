@@ -76,6 +76,8 @@ async def sent(
     async for page in pages:
         if written := await asyncio.to_thread(made.rows, page):
             await response.write(written)
-    await response.write(await asyncio.to_thread(made.end))
+    rest = made.end()
+    while piece := await asyncio.to_thread(next, rest, b""):
+        await response.write(piece)
     await response.write_eof()
     return response

@@ -287,7 +287,8 @@ def _ready(kind: ImportKind, company: Company, job: Import) -> None:
         raise Invalid({"mapping": "Назначьте хотя бы один столбец"})
 
 
-FRESH = {"cursor": 0, "done": 0, "created": 0, "updated": 0, "skipped": 0, "failed": 0, "problem": None}
+FRESH = {"cursor": 0, "done": 0, "created": 0, "updated": 0, "skipped": 0, "failed": 0, "problem": None,
+         "touched_at": None}  # fmt: skip
 
 
 def dry_run(tx: Tx, actor: Actor, kinds: Kinds, company: Company, import_id: str, *, worker: str = HUB) -> Import:
@@ -327,7 +328,7 @@ def undo(tx: Tx, actor: Actor, kinds: Kinds, import_id: str) -> Import:
     """Begin to take back what it did, last row first, in the name of the actor. The hub does it, whoever imported."""
     job = _for_step(tx, actor, kinds, import_id, UNDOABLE, "Отменить можно только загрузку, которая закончена")
     cursor = job.cursor if job.undone or job.kept else job.cursor + 1  # an undo that broke off goes on
-    begun = {"state": State.UNDOING, "worker": HUB, "undo_by": signature(actor), "problem": None}
+    begun = {"state": State.UNDOING, "worker": HUB, "undo_by": signature(actor), "problem": None, "touched_at": None}
     changed = tx.update(IMPORTS, job, **begun, cursor=cursor, started_at=tx.now, finished_at=None)
     record(tx, actor, "import", job.id, "undo", {"state": (job.state, State.UNDOING)})
     announce(tx, changed, "undo")

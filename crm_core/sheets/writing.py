@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from tempfile import TemporaryFile
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LONGEST = 32_767
 """Characters of a cell in Excel."""
+LONGEST_SHEET = 1_048_576
+"""Rows of a sheet in Excel."""
+SHEET = "Данные"
+_PIECE = 1 << 20
 
 
 class Writer(Protocol):
@@ -37,8 +42,8 @@ class Writer(Protocol):
     def rows(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         """Add rows; what may be sent already."""
 
-    def end(self) -> bytes:
-        """The rest; nothing can be added afterwards."""
+    def end(self) -> Iterator[bytes]:
+        """The rest, in pieces; nothing can be added afterwards."""
 
 
 def writer(format: str, zone: ZoneInfo) -> Writer:
@@ -57,8 +62,8 @@ class CsvWriter:
         self._csv.writerows([self._cell(cell) for cell in row] for row in rows)
         return self._taken()
 
-    def end(self) -> bytes:
-        return self._taken()
+    def end(self) -> Iterator[bytes]:
+        yield self._taken()
 
     def _taken(self) -> bytes:
         written = self._text.getvalue().encode("utf-8", "replace")
@@ -82,22 +87,36 @@ class CsvWriter:
 
 
 class XlsxWriter:
-    """The file is whole at the end only: an XLSX is a ZIP. Rows wait on the disk, not in memory."""
+    """The file is whole at the end only: an XLSX is a ZIP. Rows wait on the disk, not in memory, and so does the file.
+    What one sheet cannot hold goes to the next one, under the same headings."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
         self._book = Workbook(write_only=True)
-        self._sheet = self._book.create_sheet("Данные")
+        self._sheet = self._book.create_sheet(SHEET)
+        self._head: Sequence[Cell] = ()
+        self._written = 0
 
     def rows(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         for row in rows:
-            self._sheet.append([self._cell(value) for value in row])
+            if self._written == LONGEST_SHEET:
+                self._sheet = self._book.create_sheet(f"{SHEET} {len(self._book.sheetnames) + 1}")
+                self._written = 0
+                self._add(self._head)
+            self._head = self._head or row
+            self._add(row)
         return b""
 
-    def end(self) -> bytes:
-        whole = io.BytesIO()
-        self._book.save(whole)
-        return whole.getvalue()
+    def _add(self, row: Sequence[Cell]) -> None:
+        self._sheet.append([self._cell(value) for value in row])
+        self._written += 1
+
+    def end(self) -> Iterator[bytes]:
+        with TemporaryFile() as whole:
+            self._book.save(whole)
+            whole.seek(0)
+            while piece := whole.read(_PIECE):
+                yield piece
 
     def _cell(self, value: Cell) -> object:
         if isinstance(value, datetime):

@@ -16,7 +16,7 @@ import click
 
 from crm_core.errors import Invalid
 from crm_core.sheets import jobs
-from crm_core.sheets.exporting import export_page, header
+from crm_core.sheets.exporting import begin_export, export_page, header
 from crm_core.sheets.jobs import IMPORTS, Import, OnDuplicate, Rule, State
 from crm_core.sheets.kinds import ImportKind, Kinds
 from crm_core.sheets.reading import MAX_FILE, format_of
@@ -187,6 +187,7 @@ async def _write(store: Store, settings: Settings, kind: ImportKind, part: Path,
     """Page by page, each in a short transaction; the number of records."""
     actor, company = console(settings.company), settings.company
     made, cursor, count = writer(format, ZoneInfo(company.timezone)), None, 0
+    await store.write(begin_export, actor, kind, format)
     total = await store.read(_count, kind)
     with part.open("xb") as file, click.progressbar(length=total, label="Выгрузка") as bar:
         os.chmod(part, 0o600)
@@ -198,7 +199,7 @@ async def _write(store: Store, settings: Settings, kind: ImportKind, part: Path,
             bar.update(len(rows))
             if cursor is None:
                 break
-        file.write(made.end())
+        file.writelines(made.end())
     return count
 
 

@@ -1,9 +1,9 @@
 """The worker of imports: reads on where the cursor stands, hands a piece to the store, then gives way.
 
 The pause after a piece is as long as the piece took, so an import never has more than half of the writer, and what
-customers send comes first. Files are read in a thread. A worker that is killed leaves a whole number of pieces; the
-next one goes on from the cursor. A dry run keeps nothing in the store but its counts, so it begins again when whoever
-tried the rows has given no sign for `ABANDONED`. What cannot be read ends its own import alone.
+customers send comes first. Files are read in a thread. A worker that is killed leaves a whole number of pieces; when
+it has given no sign for `ABANDONED`, the next one goes on from the cursor. A dry run keeps nothing in the store but its
+counts, so it begins again. What cannot be read ends its own import alone.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LONGEST_PAUSE = 1.0
 LOOK_EVERY = 2.0
 """Seconds between looks when there is no news."""
 ABANDONED = timedelta(seconds=15)
-"""Pieces of a dry run take a part of a second."""
+"""A piece takes a part of a second."""
 AT_ONCE = 20
 """Imports that one look takes up."""
 FAILED_ROW = "Строка не принята из-за внутренней ошибки. Она записана в журнал сервера"
@@ -74,7 +74,7 @@ class ImportWorker:
             while True:
                 self._news.clear()
                 try:
-                    moved = [await self.work_off(job) for job in await self._store.read(_waiting)]
+                    moved = [await self.work_off(job) for job in await self._store.read(waiting)]
                 except StoreUnavailable as error:
                     log.error("store unavailable", error=str(error))
                     moved = []
@@ -204,8 +204,15 @@ def _read(rows: Iterator[Row], plan: Plan) -> tuple[list[Parsed], bool]:
     return piece, len(piece) < PIECE
 
 
-def _waiting(tx: ReadTx) -> list[Import]:
-    return tx.find(IMPORTS, {"worker": HUB, "state": In([str(each) for each in WORKING])}, limit=AT_ONCE)
+def waiting(tx: ReadTx) -> list[Import]:
+    """Imports that are the hub's to work off, and that no other router is at."""
+    found = tx.find(IMPORTS, {"worker": HUB, "state": In([str(each) for each in WORKING])}, limit=AT_ONCE)
+    return [job for job in found if not _is_taken(tx, job)]
+
+
+def _is_taken(tx: ReadTx, job: Import) -> bool:
+    """Another router is at it."""
+    return job.touched_at is not None and tx.now - job.touched_at < ABANDONED
 
 
 def _check_anew(tx: Tx, import_id: str) -> Import | None:
@@ -215,6 +222,6 @@ def _check_anew(tx: Tx, import_id: str) -> Import | None:
         return None
     if not job.done:
         return job
-    if job.touched_at is not None and tx.now - job.touched_at < ABANDONED:
+    if _is_taken(tx, job):
         return None
     return tx.update(IMPORTS, job, **jobs.FRESH, run=job.run + 1)

@@ -69,6 +69,13 @@ def test_size_has_a_russian_comma() -> None:
         assert format.size(2_516_582).replace("\u00a0", " ") == "2.4 MB"
 
 
+def test_thousands_stand_apart() -> None:
+    with seen_by(RU):
+        assert format.thousands(1_250_000).replace("\u00a0", " ") == "1 250 000"
+    with seen_by(EN):
+        assert format.thousands(1_250_000) == "1,250,000"
+
+
 @pytest.mark.parametrize(
     ("text", "own", "folded"),
     [

@@ -167,6 +167,11 @@ def hue(key: str | None) -> int:
     return zlib.crc32((key or "").encode("utf-8", "replace")) % HUES
 
 
+def thousands(number: int) -> str:
+    """`12 500`, as the reader writes it."""
+    return f"{number:,}".replace(",", NBSP) if look().locale == "ru" else f"{number:,}"
+
+
 def filled(query: Mapping[str, str]) -> dict[str, str]:
     """Without what is empty, for addresses."""
     return {key: value for key, value in query.items() if value}
@@ -174,6 +179,7 @@ def filled(query: Mapping[str, str]) -> dict[str, str]:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "filled": filled,
+    "thousands": thousands,
     "phone": phone, "clock": clock, "moment": moment, "short": short, "day": day, "span": span, "talk": talk,
     "ago": ago, "until": until, "is_past": is_past, "size": size, "money": money, "sum_of": sum_of,
     "initials": initials, "hue": hue,

@@ -196,6 +196,6 @@ async def sample(request: web.Request) -> web.Response:
     kind = kind_of(kinds_of(who.services), request.match_info["kind"])
     fields = all_fields(kind, who.services.desk.company)
     made = writer("csv", who.look.zone)
-    table = made.rows([[each.title for each in fields], [each.example for each in fields]]) + made.end()
+    table = made.rows([[each.title for each in fields], [each.example for each in fields]]) + b"".join(made.end())
     headers = {"Content-Disposition": f'attachment; filename="{kind.key}.csv"', "X-Content-Type-Options": "nosniff"}
     return web.Response(body=table, headers={"Content-Type": FORMATS["csv"], **headers})

@@ -27,10 +27,12 @@ from crm_core.users import USERS, User, create_user
 from distribution.desk import Desk
 from firstline.opening import opened
 from firstline.settings import load_settings
+from router.person import edit_person
 from router.sheets.contacts import Contacts
 from router.sheets.registry import import_kinds
-from router.sheets.worker import PIECE, ImportWorker
+from router.sheets.worker import ABANDONED, PIECE, ImportWorker, waiting
 from storage import Store, Tx
+from web.imports import error_pages
 
 SETTINGS = load_settings(None, {})
 COMPANY = SETTINGS.company
@@ -325,3 +327,29 @@ async def test_an_external_code_of_a_record_that_is_gone_is_free_again(store: St
     assert (job.created, job.failed) == (1, 0)
     job = await run(store, await prepared(store, "ID;Имя\nA-1;Ольга Ивановна\n", OnDuplicate.UPDATE))
     assert (job.updated, job.failed) == (1, 0)
+
+
+async def test_rows_that_stay_are_told_however_far_down_they_are(store: Store) -> None:
+    job = await run(store, await prepared(store, table(1100)))
+    last = await store.read(lambda tx: tx.first(PEOPLE, {"name": "Клиент 1099"}))
+    await store.write(edit_person, SYSTEM, last.id, {"comment": "важный"})
+    await worker(store).work_off(await store.write(jobs.undo, SYSTEM, KINDS, job.id))
+    assert [row.row for row in await store.read(jobs.kept_rows, await now(store, job), 100)] == [1101]
+
+
+async def test_refused_rows_come_page_by_page(store: Store) -> None:
+    job = await run(store, await prepared(store, "Имя;Телефон\n" + "Ольга;12\n" * 600))
+    pages = [page async for page in error_pages(store, job)]
+    assert [len(page) for page in pages] == [1, 500, 100]
+    assert pages[0] == [["Имя", "Телефон", "Ошибка"]]
+    assert pages[2][-1][:2] == ["Ольга", "12"]
+
+
+async def test_an_import_that_another_router_is_at_is_taken_up_when_that_one_falls_silent(store: Store) -> None:
+    job = await prepared(store, table(1))
+    begun = await store.write(jobs.start, SYSTEM, KINDS, COMPANY, job.id)
+    assert [each.id for each in await store.read(waiting)] == [job.id]
+    for ago, taken_up in ((timedelta(0), []), (ABANDONED, [job.id])):
+        moment = await store.read(lambda tx: tx.now) - ago
+        await store.write(lambda tx, at: tx.update(IMPORTS, tx.require(IMPORTS, begun.id), touched_at=at), moment)
+        assert [each.id for each in await store.read(waiting)] == taken_up

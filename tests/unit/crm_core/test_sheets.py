@@ -156,7 +156,7 @@ CELLS = ["=1+1", "+79161234567", "-5", "@cmd", "#N/A", "Иван", None, 5, Deci
 def test_text_never_becomes_a_formula_in_a_workbook() -> None:
     made = writer("xlsx", MOSCOW)
     made.rows([CELLS, [datetime(2026, 11, 22, 11, 5, tzinfo=UTC), "a\x01b"]])
-    sheet = openpyxl.load_workbook(io.BytesIO(made.end())).active
+    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(made.end()))).active
     assert [cell.value for cell in sheet[1]] == [*CELLS[:8], 10.5]
     assert {cell.data_type for cell in sheet[1][:6]} == {"s"}
     assert (sheet["A2"].value, sheet["B2"].value) == (AFTERNOON, "ab")
@@ -164,7 +164,7 @@ def test_text_never_becomes_a_formula_in_a_workbook() -> None:
 
 def test_text_never_becomes_a_formula_in_csv_and_is_read_back_as_it_was(tmp_path: Path) -> None:
     made = writer("csv", MOSCOW)
-    content = made.rows([CELLS, [datetime(2026, 11, 22, 11, 5, tzinfo=UTC), date(2026, 11, 22)]]) + made.end()
+    content = made.rows([CELLS, [datetime(2026, 11, 22, 11, 5, tzinfo=UTC), date(2026, 11, 22)]]) + b"".join(made.end())
     assert content.startswith(b"\xef\xbb\xbf'=1+1;'+79161234567;'-5;'@cmd;")
     path = saved(tmp_path, content)
     first, second = (cells for _, cells in read_rows(path, inspect(path, path.name)))
@@ -183,3 +183,15 @@ def test_too_many_columns_and_too_large_files_are_refused(tmp_path: Path, monkey
     monkeypatch.setattr("crm_core.sheets.reading.MAX_FILE", 3)
     with pytest.raises(Invalid, match="разделите его на части"):
         inspect(path, path.name)
+
+
+def test_what_one_sheet_cannot_hold_goes_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_core.sheets.writing.LONGEST_SHEET", 3)
+    made = writer("xlsx", MOSCOW)
+    made.rows([["Имя"], ["А"], ["Б"]])
+    made.rows([["В"]])
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(made.end())))
+    assert {sheet.title: [row[0] for row in sheet.values] for sheet in book} == {
+        "Данные": ["Имя", "А", "Б"],
+        "Данные 2": ["Имя", "В"],
+    }
