@@ -219,7 +219,7 @@ class Eraser:
 
     async def _reach(self, person_id: str) -> None:
         try:
-            while (await self._store.write(reach, person_id, self._kept())).step == "reach":  # noqa: ASYNC110 - a pause between pieces
+            while (await self._store.write_background(reach, person_id, self._kept())).step == "reach":  # noqa: ASYNC110 - a pause between pieces
                 await asyncio.sleep(BREATH)
         except StoreUnavailable:
             raise
@@ -258,7 +258,9 @@ class Eraser:
         failed: set[str] = set()
         for row_id, whose in found.rows:
             try:
-                await self._store.write(clean_row, walk_id, collection, row_id, [erasures[each] for each in whose])
+                await self._store.write_background(
+                    clean_row, walk_id, collection, row_id, [erasures[each] for each in whose]
+                )
             except StoreUnavailable:
                 raise
             except Exception as error:

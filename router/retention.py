@@ -264,7 +264,7 @@ class Keeper:
         while run is not None:
             piece = await self._store.read(read_piece, rule, days, run.after)
             for start in range(0, len(piece.due), AT_ONCE):
-                await self._store.write(carry_out, rule, days, piece.due[start : start + AT_ONCE])
+                await self._store.write_background(carry_out, rule, days, piece.due[start : start + AT_ONCE])
                 await asyncio.sleep(BREATH)
             if await self._store.write(note_piece, rule, days, piece):
                 break

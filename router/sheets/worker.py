@@ -127,21 +127,21 @@ class ImportWorker:
     async def _write_piece(self, id: str, cursor: int, last: int, piece: list[Parsed], end: bool) -> bool:
         common = (self._kinds, self._desk.latest.company, self._actor, id)
         try:
-            return await self._store.write(work_piece, *common, cursor, last, piece, end=end)
+            return await self._store.write_background(work_piece, *common, cursor, last, piece, end=end)
         except (StoreUnavailable, CoreError):
             raise
         except Exception:
             log.exception("piece of an import failed", id=id)
         for row in piece:
             try:
-                await self._store.write(work_piece, *common, cursor, row.number, [row], end=False)
+                await self._store.write_background(work_piece, *common, cursor, row.number, [row], end=False)
             except (StoreUnavailable, CoreError):
                 raise
             except Exception:
                 log.exception("row of an import failed", id=id, row=row.number)
                 await self._store.write(refuse_row, id, cursor, row, FAILED_ROW)
             cursor = row.number
-        return await self._store.write(work_piece, *common, cursor, last, [], end=end)
+        return await self._store.write_background(work_piece, *common, cursor, last, [], end=end)
 
     async def _check(self, job: Import) -> None:
         kind = kind_of(self._kinds, job.kind)
@@ -160,7 +160,9 @@ class ImportWorker:
     async def _try(self, job: Import, piece: list[Parsed]) -> list[ImportRow]:
         """What would become of these rows; when one of them breaks the program, each is tried alone."""
         try:
-            await self._store.write(try_piece, self._kinds, self._desk.latest.company, self._actor, job.id, piece)
+            await self._store.write_background(
+                try_piece, self._kinds, self._desk.latest.company, self._actor, job.id, piece
+            )
         except Tried as tried:
             return tried.rows
         except (StoreUnavailable, CoreError):
@@ -178,7 +180,7 @@ class ImportWorker:
         while cursor is not None:
             began, before = time.monotonic(), cursor
             try:
-                cursor = await self._store.write(undoing.undo_piece, *common, before, limit)
+                cursor = await self._store.write_background(undoing.undo_piece, *common, before, limit)
                 limit = undoing.PIECE
             except (StoreUnavailable, CoreError):
                 raise
