@@ -223,3 +223,39 @@ async def test_the_command_line_exports_what_the_running_hub_has(bench: Bench, a
 )
 def test_tables_are_written_so_that_reading_gives_them_back(tables: dict[str, Any]) -> None:
     assert tomllib.loads(toml(tables)) == tables
+
+
+async def test_departments_are_changed_at_run_time_and_stay_a_tree(bench: Bench, admin: Caller) -> None:
+    at = "/api/v1/departments"
+    head = await bench.hire("head", "head_service")
+    top_id = (await admin.post(at, {"name": "Продажи"})).json["id"]
+    made = await admin.post(at, {"name": " Склад ", "parent_id": top_id, "head_id": head.id})
+    assert (made.status, made.json["name"], made.json["head_id"]) == (201, "Склад", head.id)
+    top, own = f"{at}/{top_id}", f"{at}/{made.json['id']}"
+    assert (await admin("PATCH", top, {"parent_id": made.json["id"]})).fields.keys() == {"parent_id"}
+    wrong = await admin("PATCH", own, {"head_id": "nobody", "parent_id": "x"})
+    assert wrong.fields.keys() == {"head_id", "parent_id"}
+    changed = await admin("PATCH", own, {"name": "Логистика"}, headers={"If-Match": "1"})
+    assert (changed.status, changed.json["version"]) == (200, 2)
+    assert (await admin("PATCH", own, {"name": "Х"}, headers={"If-Match": "1"})).status == 409
+    seller = await bench.token("consultant")
+    assert (await seller("PATCH", own, {"name": "Х"})).status == 403
+    assert (await seller("DELETE", own)).status == 403
+
+
+async def test_a_department_goes_only_when_nobody_is_in_it_nor_names_it(bench: Bench, admin: Caller) -> None:
+    at = "/api/v1/departments"
+    top_id = (await admin.post(at, {"name": "Продажи"})).json["id"]
+    below = (await admin.post(at, {"name": "Склад", "parent_id": top_id})).json["id"]
+    worker = await bench.hire("worker", "consultant")
+    assert (await admin("PATCH", f"/api/v1/users/{worker.id}", {"department_id": below})).status == 200
+    step = {"action": "create_task", "params": {"title": "Да", "responsible": f"head:{below}"}}
+    robot = {"title": "Задача", "trigger": {"entity": "deal", "event": "created"}, "steps": [step]}
+    robot_id = (await admin.post("/api/v1/automations", robot)).json["id"]
+    for id in (top_id, below):
+        assert (await admin("DELETE", f"{at}/{id}")).status == 409
+    assert (await admin("PATCH", f"/api/v1/users/{worker.id}", {"department_id": None})).status == 200
+    assert "робот «Задача»" in (await admin("DELETE", f"{at}/{below}")).json["detail"]
+    assert (await admin("DELETE", f"/api/v1/automations/{robot_id}")).status == 204
+    assert (await admin("DELETE", f"{at}/{below}")).status == 204
+    assert (await admin.get(f"{at}/{below}")).status == 404
