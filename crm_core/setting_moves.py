@@ -23,7 +23,8 @@ from storage import Tx
 
 MOVE = "setting_move"
 """Kind of the timer that moves one piece; its key is `table:key:stage`."""
-PIECE = 50
+PIECE = 20
+"""Records in one transaction: a new lead never waits long behind one."""
 
 
 def stages_of(company: Company, table: str, key: str) -> dict[str, Stage]:

@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from crm_core.actor import SYSTEM
 from crm_core.presets import FOLDER
 from crm_core.presets.writing import toml
+from crm_core.setting_commands import Edit, save_entry
+from firstline.blueprint import FileBlueprint
 from firstline.cli import main
+from firstline.opening import opened
 from firstline.problems import ConfigError
 from firstline.settings import load_settings
 from firstline.wiring import start_hub
@@ -141,6 +145,19 @@ async def test_what_was_changed_survives_a_restart_and_files_that_no_longer_fit_
     config.write_text(config.read_text("utf-8").replace('"equipment"', '"own"'), "utf-8")
     with pytest.raises(ConfigError, match=r"изменённые в системе: conversion\.requires: поля лида price нет"):
         await start_hub(load_settings(config, {}), tmp_path)
+
+
+async def test_another_process_on_the_same_store_changes_the_running_hub(bench: Bench, tmp_path: Path) -> None:
+    """Sources for the router, rights for the sign-in: each looks in its own transaction."""
+    blueprint = FileBlueprint(bench.hub.settings, bench.hub.settings.company)
+    sources = [{"key": "fair", "label": "Выставка", "when": {"channel": "form"}}]
+    seller = await bench.token("service_seller")
+    assert (await seller.get("/api/v1/leads")).status == 403
+    async with opened(bench.hub.settings, tmp_path) as other:
+        await other.write(save_entry, SYSTEM, blueprint, Edit("sources", "rules"), sources)
+        await other.write(save_entry, SYSTEM, blueprint, Edit("rights", "service_seller"), {"lead": {"read": "all"}})
+    assert (await bench.lead_of(await bench.form()))["source"]["label"] == "Выставка"
+    assert (await seller.get("/api/v1/leads")).status == 200
 
 
 async def change_much(admin: Caller) -> None:

@@ -162,7 +162,8 @@ def _raw(row: Mapping[str, Any], found: View) -> dict[str, Any]:
 def _typed(form: Form) -> dict[str, Any]:
     """What was typed, to be shown again."""
     many = {name: [str(each) for each in form.getall(name, [])] for name in ("demands", "required")}
-    return {key: value for key, value in form.items() if isinstance(value, str)} | many
+    unticked = dict.fromkeys(("archived", "hidden"), "")
+    return unticked | {key: value for key, value in form.items() if isinstance(value, str)} | many
 
 
 Command = Callable[[Any, Actor, Blueprint, Form], Any]
