@@ -46,7 +46,7 @@ def settle_open_leads(
         raise Invalid({"keep_lead": f"Укажите один из двух открытых лидов: {first.id} или {second.id}"})
     kept, closing = (first, second) if keep_lead == first.id else (second, first)
     closing = for_change(tx, actor, closing.id)
-    lost = [stage.key for stage in company.stages if stage.kind == "lost"]
+    lost = [stage.key for stage in company.stages if stage.kind == "lost" and not stage.archived]
     if close_stage not in lost:
         raise Invalid({"close_stage": f"Укажите стадию проигрыша, с которой закрыть другой лид: {', '.join(lost)}"})
     return _join(tx, actor, company, kept, closing, close_stage)

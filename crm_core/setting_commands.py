@@ -323,7 +323,8 @@ def _note(
 ) -> SettingChange:  # fmt: skip
     change = SettingChange(
         id=tx.new_id("set_"), number=number, at=tx.now, actor_id=actor.id, actor=actor.name, table=edit.table,
-        key=edit.key, before=before, after=after, comment=edit.comment.strip(), undoes=undoes,
+        key=edit.key, before=before, after=after, comment=edit.comment.strip(),
+        moves=dict(edit.moves), undoes=undoes,
     )  # fmt: skip
     tx.insert(SETTING_CHANGES, change)
     name = f"{edit.table}/{edit.key}"

@@ -23,7 +23,8 @@ from storage import Tx
 
 MOVE = "setting_move"
 """Kind of the timer that moves one piece; its key is `table:key:stage`."""
-PIECE = 50
+PIECE = 20
+"""Records in one transaction: a new lead never waits long behind one."""
 
 
 def stages_of(company: Company, table: str, key: str) -> dict[str, Stage]:
@@ -60,10 +61,13 @@ def begin_moves(tx: Tx, table: str, key: str, moves: Mapping[str, str]) -> None:
 
 
 def on_move(tx: Tx, company: Company, timer: timers.Timer) -> None:
-    """One piece, and the next one planned while there may be more. Ends when the target has gone meanwhile."""
+    """One piece, and the next one planned while there may be more. Ends when the target has gone meanwhile, and when
+    the stage is back in use."""
     table, key, left = timer.payload["table"], timer.payload["key"], timer.payload["from"]
-    target = stages_of(company, table, key).get(timer.payload["to"])
-    if target is not None and MOVERS[table](tx, company, key, left, target) == PIECE:
+    stages = stages_of(company, table, key)
+    target = stages.get(timer.payload["to"])
+    stays = left in stages and not stages[left].archived
+    if target is not None and not stays and MOVERS[table](tx, company, key, left, target) == PIECE:
         timers.schedule(tx, MOVE, timer.key, tx.now, timer.payload)
 
 

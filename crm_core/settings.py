@@ -83,6 +83,8 @@ class SettingChange(Entity, frozen=True, kw_only=True):
     after: Any = None
     """None: there is none any more."""
     comment: str = ""
+    moves: dict[str, str] = {}
+    """Stages that went → where their records were taken."""
     undoes: str | None = None
     """The change that this one took back."""
 

@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from crm_core.company import Company
 from crm_core.errors import Invalid
 from crm_core.users import ABSENCES, USERS, Absence, Presence, User
 from distribution.queues import Queue
 from storage import Gt, ReadTx
 from workhours import DateOutOfRange, NeverOpens
+
+log = structlog.get_logger("desk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +123,16 @@ class LiveDesk(Desk):
         return self._now[1]
 
     def at(self, tx: ReadTx) -> Desk:
-        """Reads one number, which a writer has in memory anyway; makes the company anew after a change."""
+        """Reads one number, which a writer has in memory anyway; makes the company anew after a change. One that cannot
+        be made leaves the former in force: nothing that came in may suffer from it."""
         known, desk = self._now
         number = tx.last_number(self._number)
         if number == known:
             return desk
-        desk = Desk(self._company(tx), desk.queues)
+        try:
+            desk = Desk(self._company(tx), desk.queues)
+        except Invalid as error:  # this process was started with other files than the one that made the change
+            log.error("changed settings do not fit the files", number=number, places=sorted(error.fields))
         if number > known or hasattr(tx, "insert"):  # a reader may be behind, a writer never is
             self._now, self.company = (number, desk), desk.company
         return desk

@@ -91,6 +91,7 @@ async def open_desk(store: Store, settings: Settings, blueprint: Blueprint) -> L
     then it would be guesswork which of the two is meant."""
     desk = LiveDesk(Desk(blueprint.company, settings.queues), NUMBER, partial(company_now, blueprint=blueprint))
     try:
+        await store.read(company_now, blueprint)
         await store.read(desk.at)
     except Invalid as error:
         problems = [Problem(f"настройки, изменённые в системе: {place}", text) for place, text in error.fields.items()]

@@ -254,9 +254,12 @@ class Feed:
 
 
 def _ends(change: Change, reader: Actor) -> bool:
-    """Whether rights may be others now: the reader was changed, or the table of rights."""
+    """Whether rights may be others now: the reader was changed, or the tree of departments, or
+    the table of rights."""
     if change.entity == "setting":
         return change.data.get("table") in ("rights", "roles")
+    if change.entity == "department":
+        return True
     return change.entity == "user" and change.entity_id == reader.id and change.event != "presence"
 
 

@@ -108,6 +108,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "/deals/{id}/notes": {"text": "Ждёт бюджета"},
     "/deals/{id}/withdraw": {"role": "admin"},
     "/contacts": {"name": "Пётр"},
+    "/departments": {"name": "Склад"},
     "/calculate/lines": {"lines": [{"price": "1 250,50", "quantity": "2"}]},
     "/product-categories": {"name": "Станки"},
     "/products": {"name": "Станок", "prices": {"retail": {"amount": "1250000.50"}}},

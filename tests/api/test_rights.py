@@ -21,6 +21,8 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/deals", None, EVERYBODY - {"ops"}),
     ("GET", "/automations", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/robot-runs", None, frozenset({"admin", "head_equipment"})),
+    ("GET", "/departments", None, EVERYBODY),
+    ("POST", "/departments", {"name": "Склад"}, frozenset({"admin"})),
     ("GET", "/settings", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/settings/pipelines", None, frozenset({"admin", "head_equipment"})),
     ("GET", "/settings/fields/price", None, frozenset({"admin", "head_equipment"})),

@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from crm_core.actor import SYSTEM
 from crm_core.presets import FOLDER
 from crm_core.presets.writing import toml
+from crm_core.setting_commands import Edit, save_entry
+from firstline.blueprint import FileBlueprint
 from firstline.cli import main
+from firstline.opening import opened
 from firstline.problems import ConfigError
 from firstline.settings import load_settings
 from firstline.wiring import start_hub
@@ -143,6 +147,19 @@ async def test_what_was_changed_survives_a_restart_and_files_that_no_longer_fit_
         await start_hub(load_settings(config, {}), tmp_path)
 
 
+async def test_another_process_on_the_same_store_changes_the_running_hub(bench: Bench, tmp_path: Path) -> None:
+    """Sources for the router, rights for the sign-in: each looks in its own transaction."""
+    blueprint = FileBlueprint(bench.hub.settings, bench.hub.settings.company)
+    sources = [{"key": "fair", "label": "Выставка", "when": {"channel": "form"}}]
+    seller = await bench.token("service_seller")
+    assert (await seller.get("/api/v1/leads")).status == 403
+    async with opened(bench.hub.settings, tmp_path) as other:
+        await other.write(save_entry, SYSTEM, blueprint, Edit("sources", "rules"), sources)
+        await other.write(save_entry, SYSTEM, blueprint, Edit("rights", "service_seller"), {"lead": {"read": "all"}})
+    assert (await bench.lead_of(await bench.form()))["source"]["label"] == "Выставка"
+    assert (await seller.get("/api/v1/leads")).status == 200
+
+
 async def change_much(admin: Caller) -> None:
     """Something of every kind."""
     nasty = 'Кавычки "и" \\ слэш,\nстрока\tи \x7f'
@@ -223,3 +240,39 @@ async def test_the_command_line_exports_what_the_running_hub_has(bench: Bench, a
 )
 def test_tables_are_written_so_that_reading_gives_them_back(tables: dict[str, Any]) -> None:
     assert tomllib.loads(toml(tables)) == tables
+
+
+async def test_departments_are_changed_at_run_time_and_stay_a_tree(bench: Bench, admin: Caller) -> None:
+    at = "/api/v1/departments"
+    head = await bench.hire("head", "head_service")
+    top_id = (await admin.post(at, {"name": "Продажи"})).json["id"]
+    made = await admin.post(at, {"name": " Склад ", "parent_id": top_id, "head_id": head.id})
+    assert (made.status, made.json["name"], made.json["head_id"]) == (201, "Склад", head.id)
+    top, own = f"{at}/{top_id}", f"{at}/{made.json['id']}"
+    assert (await admin("PATCH", top, {"parent_id": made.json["id"]})).fields.keys() == {"parent_id"}
+    wrong = await admin("PATCH", own, {"head_id": "nobody", "parent_id": "x"})
+    assert wrong.fields.keys() == {"head_id", "parent_id"}
+    changed = await admin("PATCH", own, {"name": "Логистика"}, headers={"If-Match": "1"})
+    assert (changed.status, changed.json["version"]) == (200, 2)
+    assert (await admin("PATCH", own, {"name": "Х"}, headers={"If-Match": "1"})).status == 409
+    seller = await bench.token("consultant")
+    assert (await seller("PATCH", own, {"name": "Х"})).status == 403
+    assert (await seller("DELETE", own)).status == 403
+
+
+async def test_a_department_goes_only_when_nobody_is_in_it_nor_names_it(bench: Bench, admin: Caller) -> None:
+    at = "/api/v1/departments"
+    top_id = (await admin.post(at, {"name": "Продажи"})).json["id"]
+    below = (await admin.post(at, {"name": "Склад", "parent_id": top_id})).json["id"]
+    worker = await bench.hire("worker", "consultant")
+    assert (await admin("PATCH", f"/api/v1/users/{worker.id}", {"department_id": below})).status == 200
+    step = {"action": "create_task", "params": {"title": "Да", "responsible": f"head:{below}"}}
+    robot = {"title": "Задача", "trigger": {"entity": "deal", "event": "created"}, "steps": [step]}
+    robot_id = (await admin.post("/api/v1/automations", robot)).json["id"]
+    for id in (top_id, below):
+        assert (await admin("DELETE", f"{at}/{id}")).status == 409
+    assert (await admin("PATCH", f"/api/v1/users/{worker.id}", {"department_id": None})).status == 200
+    assert "робот «Задача»" in (await admin("DELETE", f"{at}/{below}")).json["detail"]
+    assert (await admin("DELETE", f"/api/v1/automations/{robot_id}")).status == 204
+    assert (await admin("DELETE", f"{at}/{below}")).status == 204
+    assert (await admin.get(f"{at}/{below}")).status == 404

@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from crm_core.actor import SYSTEM
 from crm_core.deals import DEALS, create_deal
+from crm_core.users import update_user
 from tests.browser.conftest import Sit
 from tests.browser.office import DESKTOP, PHONE, Office, Seat
 
@@ -131,3 +132,19 @@ async def test_every_tab_fits_the_window_and_is_only_for_admins(
     seller = await sit(await office.hire("Продавец", "consultant"), size)
     response = await seller.page.request.get(f"{seller.url}/admin/settings")
     assert response.status == 403
+
+
+async def test_the_history_speaks_the_language_of_its_reader(office: Office, sit: Sit) -> None:
+    user = await office.hire("Admin", "admin")
+    await office.write(update_user, SYSTEM, user.id, {"locale": "en"})
+    admin = await sit(user)
+    await add_a_field_in_english(admin)
+    await admin.go("/admin/settings?tab=history")
+    await expect(admin.page.locator(".setting-history")).to_contain_text("Added")
+
+
+async def add_a_field_in_english(admin: Seat) -> None:
+    await admin.go("/admin/settings?tab=deal_fields")
+    await admin.page.get_by_label("Title").fill("Зал показа")
+    await admin.page.get_by_role("button", name="Add a field").click()
+    await expect(admin.page.get_by_role("status").filter(has_text="it holds already")).to_be_visible()

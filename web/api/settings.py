@@ -149,6 +149,8 @@ class SettingChangeOut(Out, frozen=True, kw_only=True):
     before: Any
     after: Any
     comment: str
+    moves: dict[str, str]
+    """Stages that went → where their records were taken."""
     undoes: str | None
 
 

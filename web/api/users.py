@@ -283,26 +283,6 @@ async def back(call: Call[None, None]) -> None:
     await call.write(end_absence, call.ids["absence"])
 
 
-class DepartmentOut(Out, frozen=True, kw_only=True):
-    id: str
-    name: str
-    parent_id: str | None
-    head_id: str | None
-
-
-async def departments(call: Call[ListQuery, None]) -> Page[DepartmentOut]:
-    return await call.read(_departments, call.query)
-
-
-def _departments(tx: ReadTx, actor: Actor, query: ListQuery) -> Page[DepartmentOut]:
-    check(actor, "department", Action.READ)
-    rows = tx.find(DEPARTMENTS, limit=query.limit + 1, after=query.cursor)
-    return page_of(
-        tx, DEPARTMENTS, rows, query.limit, "id",
-        lambda each: DepartmentOut(id=each.id, name=each.name, parent_id=each.parent_id, head_id=each.head_id),
-    )  # fmt: skip
-
-
 ROUTES = (
     Route("GET", "/users", list_, "Сотрудники", "user.read"),
     Route("POST", "/users", create, "Добавить сотрудника", "user.manage", 201),
@@ -313,5 +293,4 @@ ROUTES = (
     Route("GET", "/users/{id}/absences", absences, "Отпуска и болезни", "user.read"),
     Route("POST", "/users/{id}/absences", absent, "Отметить отсутствие", "user.manage", 201),
     Route("DELETE", "/users/{id}/absences/{absence}", back, "Вернулся раньше", "user.manage", 204),
-    Route("GET", "/departments", departments, "Отделы", "department.read"),
 )

@@ -23,6 +23,7 @@ from distribution.desk import Desk
 from storage import ReadTx
 from web.pages import setting_edits as edits
 from web.pages.i18n import mark
+from web.pages.look import seen_by
 from web.pages.render import Reader, page, reader
 from web.pages.setting_forms import Form, demand_name, written_choices
 from web.pages.setting_words import brief, label, name_of
@@ -72,7 +73,8 @@ class View:
     """Group → what a stage may demand."""
     required: Mapping[str, list[str]] = field(default_factory=dict)
     """Field → where it is demanded: `pipeline/stage`, or `conversion`."""
-    steps: list[Step] = field(default_factory=list)
+    changes: list[SettingChange] = field(default_factory=list)
+    """The history, newest first."""
 
 
 def view(tx: ReadTx, actor: Actor, live: Desk, blueprint: Blueprint, tab: str, way: str, edit: str) -> View:
@@ -81,7 +83,7 @@ def view(tx: ReadTx, actor: Actor, live: Desk, blueprint: Blueprint, tab: str, w
     found = {each.key: each for each in read_table(tx, actor, blueprint, "pipelines").entries}
     ways = [(key, _whole(each.value)) for key, each in found.items()]
     if tab == "history":
-        return View(tab, "", [], 0, ways, steps=_steps(tx, actor, blueprint))
+        return View(tab, "", [], 0, ways, changes=history(tx, actor, limit=HISTORY))
     if tab == "pipelines":
         way = way if way in found else next(iter(found), "")
         rows = dict(ways)[way]["stages"] if way else []
@@ -110,9 +112,10 @@ def _demands(tx: ReadTx, actor: Actor, live: Desk, blueprint: Blueprint) -> list
     ]
 
 
-def _steps(tx: ReadTx, actor: Actor, blueprint: Blueprint) -> list[Step]:
+def _steps(changes: list[SettingChange]) -> list[Step]:
+    """In the reader's language."""
     steps, seen = [], set()
-    for change in history(tx, actor, limit=HISTORY):
+    for change in changes:
         place = (change.table, change.key)
         lines = brief(change.before, change.after)
         steps.append(Step(change, name_of(change), lines, place not in seen))
@@ -134,10 +137,13 @@ async def _page(
     services = who.services
     found = await who.read(view, who.actor, services.live, services.blueprint, tab, way, edit or "")
     row = next((each for each in found.rows if each["key"] == edit), None)
-    wrong = [f"{name}: {text}" if (name := label(place)) else text for place, text in (errors or {}).items()]
+    with seen_by(who.look):
+        wrong = [f"{name}: {text}" if (name := label(place)) else text for place, text in (errors or {}).items()]
+        steps = _steps(found.changes)
     context = {
         "view": found, "tabs": TABS, "colors": COLORS, "edit": edit if row else None,
         "given": {**TYPED, **_raw(row or USUAL, found), **(given or {})}, "wrong": wrong, "demand_name": demand_name,
+        "steps": steps,
         "done": request.query.get("done") if request.method == "GET" else None,
     }  # fmt: skip
     return await page(request, who, "settings/company.html", "settings", **context)
@@ -156,7 +162,8 @@ def _raw(row: Mapping[str, Any], found: View) -> dict[str, Any]:
 def _typed(form: Form) -> dict[str, Any]:
     """What was typed, to be shown again."""
     many = {name: [str(each) for each in form.getall(name, [])] for name in ("demands", "required")}
-    return {key: value for key, value in form.items() if isinstance(value, str)} | many
+    unticked = dict.fromkeys(("archived", "hidden"), "")
+    return unticked | {key: value for key, value in form.items() if isinstance(value, str)} | many
 
 
 Command = Callable[[Any, Actor, Blueprint, Form], Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -181,6 +181,16 @@ async def test_a_stage_with_deals_goes_only_when_they_are_taken_elsewhere(hub: H
     assert {deal.stage for deal in deals} == {"contract"}
 
 
+async def test_nothing_more_is_moved_once_the_stage_is_back(hub: Hub) -> None:
+    deal = await hub.deal(stage="offer")
+    await hub.stages(lambda stages: [each for each in stages if each["key"] != "offer"], moves={"offer": "contract"})
+    (change,) = await hub.store.read(commands.history, hub.admin, limit=1)
+    assert change.moves == {"offer": "contract"}
+    await hub.do(commands.undo_change, change.id)
+    await hub.fire()
+    assert (await hub.store.read(lambda tx: tx.require(DEALS, deal))).stage == "offer"
+
+
 async def test_an_archived_stage_keeps_its_deals_and_asks_nothing_of_others(hub: Hub) -> None:
     inside = await hub.deal(stage="offer")
     await hub.stages(
@@ -290,3 +300,13 @@ async def test_a_desk_follows_the_transaction_it_is_asked_in(hub: Hub) -> None:
     assert (await hub.store.write(lambda tx: other.at(tx).company)).texts.closed_subject == "Получили"
     assert other.latest.company.texts.closed_subject == other.company.texts.closed_subject == "Получили"
     assert await hub.store.read(other.at) is other.latest
+
+
+async def test_a_process_with_other_files_goes_on_with_the_company_it_has(hub: Hub) -> None:
+    """A new release reaches one process after the other: a change that only the new files allow stops nobody's work."""
+    await hub.save("conversion", "requires", ["name", "price"])
+    tables = {**SETTINGS.tables, "fields": [], "conversion": {}}
+    former = replace(SETTINGS, tables=tables, company=replace(SETTINGS.company, fields=()))
+    other = FileBlueprint(former, former.company)
+    live = LiveDesk(Desk(other.company, SETTINGS.queues), NUMBER, lambda tx: company_now(tx, other))
+    assert (await hub.store.write(live.at)).company is other.company
