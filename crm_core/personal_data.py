@@ -177,9 +177,11 @@ def accounts_of(person: Person) -> tuple[str, ...]:
 
 
 def names_of(person: Person) -> tuple[str, ...]:
-    """What is hidden where a document is about him: his name, its words, his user names. They are too common to tell
-    that by themselves. Nothing of fewer than three letters."""
-    parts = (person.name or "").split()
+    """What is hidden where a document is about him: his name, each word of it where it looks like that of a human being
+    («Отдел закупок» does not), his user names. They are too common to tell that by themselves. Nothing of fewer than
+    three letters."""
+    words = (person.name or "").split()
+    parts = words if all(word[0].isupper() for word in words) else ()
     accounts = [account.username for account in person.messengers]
     found = dict.fromkeys(text for text in (person.name, *parts, *accounts) if text and is_name(text))
     return tuple(found)

@@ -171,10 +171,11 @@ def note_failure(tx: Tx, person_id: str, error: str) -> Erasure:
     return tx.update(ERASURES, erasure, failure=error, attempts=erasure.attempts + 1, retry_at=tx.now + wait)
 
 
-def waiting(tx: ReadTx, step: str) -> list[Erasure]:
-    """Erasures at this step whose turn it is."""
+def waiting(tx: ReadTx, *, for_walk: bool) -> list[Erasure]:
+    """Erasures whose turn it is: those that wait for a walk, or the others."""
     found = tx.find(ERASURES, {"open": True}, limit=MANY)
-    return [each for each in found if each.step == step and (each.retry_at is None or each.retry_at <= tx.now)]
+    due = (each for each in found if each.retry_at is None or each.retry_at <= tx.now)
+    return [each for each in due if (each.step == "walk") is for_walk]
 
 
 class Eraser:
@@ -203,10 +204,10 @@ class Eraser:
 
     async def look(self) -> None:
         """Everything whose turn it is, to its end or to its failure."""
-        for erasure in await self._store.read(waiting, "reach"):
+        for erasure in await self._store.read(waiting, for_walk=False):
             await self._reach(erasure.id)
         walk = await self._store.read(lambda tx: tx.first(ERASURE_WALKS))
-        if walk is None and (ready := await self._store.read(waiting, "walk")):
+        if walk is None and (ready := await self._store.read(waiting, for_walk=True)):
             walk = await self._store.write(begin_walk, [each.id for each in ready[:MOST]])
         if walk is not None:
             try:
@@ -234,22 +235,27 @@ class Eraser:
         )
         await self._store.write(note_failure, person_id, text)
 
-    async def _walk(self, walk: ErasureWalk) -> None:
-        erasures = {each.id: each for each in await self._store.read(people_of, walk.id)}
+    async def _walk(self, walk: ErasureWalk | None) -> None:
+        erasures = {each.id: each for each in await self._store.read(people_of, walk.id)} if walk else {}
         secrets = Secrets.of(erasures.values())
-        while walk.step != REMOVE:
-            collection = self._collections.get(walk.step.partition(":")[2])
-            if collection is not None:
-                found = await self._store.read(read_piece, walk, collection, secrets, erasures)
-                failed = await self._clean(walk.id, collection, found, erasures)
-                walk = await self._store.write(note_piece, walk.id, found, failed, self._order)
-            else:
-                walk = await self._store.write(note_piece, walk.id, Found(), frozenset(), self._order)
-            if walk.step == REMOVE and (left := await self._remove(walk)):
+        while walk is not None:
+            if walk.step != REMOVE:
+                walk = await self._piece(walk, secrets, erasures)
+            elif left := await self._remove(walk):
                 walk = await self._store.write(look_again, walk.id, left, self._order)
+            else:
+                break
             await asyncio.sleep(BREATH)
-        for person_id in await self._store.write(finish, walk.id):
+        for person_id in await self._store.write(finish, walk.id) if walk else ():
             log.info("person erased", person=person_id)
+
+    async def _piece(self, walk: ErasureWalk, secrets: Secrets, erasures: Mapping[str, Erasure]) -> ErasureWalk | None:
+        found, failed = Found(), frozenset[str]()
+        collection = self._collections.get(walk.step.partition(":")[2])
+        if collection is not None:
+            found = await self._store.read(read_piece, walk, collection, secrets, erasures)
+            failed = await self._clean(walk.id, collection, found, erasures)
+        return await self._store.write(note_piece, walk, found, failed, self._order)
 
     async def _clean(
         self, walk_id: str, collection: Collection[Any], found: Found, erasures: Mapping[str, Erasure]

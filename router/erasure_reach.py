@@ -71,6 +71,8 @@ def todo_of(person_id: str) -> tuple[str, ...]:
 def reach(tx: Tx, person_id: str, kept: Kept) -> Erasure:
     """One piece of work; the erasure as it is afterwards, at `walk` when nothing is left to reach."""
     erasure = tx.require(ERASURES, person_id)
+    if erasure.step != "reach":  # begun by a program that went another way
+        erasure = tx.update(ERASURES, erasure, step="reach", todo=todo_of(person_id), after=None, records=(person_id,))
     if not erasure.todo:
         return tx.update(ERASURES, erasure, step="walk", failure=None, attempts=0, retry_at=None)
     name, place, value = erasure.todo[0].split(":", 2)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.outbox import OUTBOX
 from crm_core.deals import DEALS
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
 from crm_core.leads import LEADS
 from crm_core.people import PEOPLE
-from crm_core.personal_data import ERASURES, Erasure
+from crm_core.personal_data import ERASURE_WALKS, ERASURES, Erasure, ErasureWalk
 from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem
 from firstline.schema import SCHEMA
 from router import erasure_reach, erasure_walk
 from router.erasure import Eraser
 from router.erasure_reach import Kept
+from router.erasure_walk import REMOVE
 from router.journal import JOURNAL
 from storage import Tx
 from tests.api.hub import Bench, until
@@ -150,20 +153,46 @@ async def test_an_erasure_that_fails_says_so_and_holds_up_nobody(bench: Bench, m
     assert NAME not in row["failure"]
     broken[0] = False
     bench.clock.push(timedelta(minutes=2))
+    await bench.hub.store.write(_look_now, first["person"]["id"])
     await _finished(bench, first["person"]["id"])
     assert (await admin.get(f"/api/v1/contacts/{first['person']['id']}/erasure")).json["failure"] is None
 
 
-async def _finished(bench: Bench, person_id: str) -> None:
-    """Another worker takes part, so that nobody waits for the next look."""
-    eraser = Eraser(bench.hub.store, SCHEMA.collections, Kept())
+async def test_an_erasure_that_an_older_program_began_is_finished(bench: Bench) -> None:
+    lead = await customer(bench)
 
+    def begin(tx: Tx) -> None:
+        row = Erasure(id=lead["person"]["id"], ground="Заявление", by_id=None, by="admin", begun_at=tx.now)
+        tx.insert(ERASURES, replace(row, step="clean:journal", after="x", marks=("79161234567",), names=(NAME,)))
+
+    await bench.hub.store.write(begin)
+    await _finished(bench, lead["person"]["id"])
+    kept = await bench.hub.store.read(lambda tx: tx.require(LEADS, lead["id"]))
+    assert (kept.title, kept.fields) == (f"Лид {kept.number}", {})
+
+
+def _look_now(tx: Tx, person_id: str) -> None:
+    """The worker looks when something changes, or every half a minute."""
+    tx.update(ERASURES, tx.require(ERASURES, person_id), attempts=0)
+
+
+async def _finished(bench: Bench, person_id: str) -> None:
     async def done() -> bool:
-        await eraser.look()
         found = await bench.hub.store.read(lambda tx: tx.require(ERASURES, person_id))
         return found.finished_at is not None
 
     await until(done)
+
+
+async def test_two_workers_at_once_leave_nothing_out(bench: Bench) -> None:
+    lead = await customer(bench)
+    await deal_of(bench, lead["person"]["id"])
+    await begun(bench, lead["person"]["id"])
+    others = [Eraser(bench.hub.store, SCHEMA.collections, Kept()) for _ in range(3)]
+    await asyncio.gather(*(each.look() for each in others))
+    await _finished(bench, lead["person"]["id"])
+    texts = [(name, text) for name, rows in (await everything(bench)).items() for text in rows]
+    assert [each for each in texts if "Водкин" in each[1] or "9161234567" in each[1]] == []
 
 
 async def test_a_document_that_cannot_be_cleaned_fails_only_those_it_is_about(
@@ -209,6 +238,20 @@ async def test_a_file_that_another_customer_brings_meanwhile_is_kept(
     await erased(bench, lead["person"]["id"])
     assert came == [blob]
     assert await blobs.get(blob) == b"price list"
+
+
+async def test_a_stop_before_the_files_are_removed_costs_nothing(bench: Bench) -> None:
+    blob, _ = await bench.hub.store.blobs.put(b"his letter")
+    bench.clock.push(timedelta(seconds=1))
+
+    def stopped(tx: Tx) -> None:
+        walk = ErasureWalk(id="walk_1", people=(), step=REMOVE, blobs=(blob,), looked_from=tx.now)
+        tx.insert(ERASURE_WALKS, walk)
+
+    await bench.hub.store.write(stopped)
+    await Eraser(bench.hub.store, SCHEMA.collections, Kept()).look()
+    assert not await bench.hub.store.blobs.touch(blob)
+    assert await bench.hub.store.read(lambda tx: tx.count(ERASURE_WALKS)) == 0
 
 
 def _attach(tx: Tx, lead_id: str, blob: str) -> None:
