@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from crm_core.access import check
+from crm_core.access import Facts, check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
@@ -98,6 +98,7 @@ def person_for(tx: ReadTx, actor: Actor, person_id: str, action: Action) -> Pers
     person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого контакта нет")
+    check(actor, "contact", action, Facts(owners=frozenset({person.owner_id})))
     return person
 
 

@@ -107,7 +107,8 @@ async def start_hub(
         watch = Watch(store, company.rights, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
-        keepers = (Indexer(store, KINDS).run, make_eraser(store, company).run, Keeper(store, company.retention).run)
+        eraser = Eraser(store, SCHEMA.collections, lambda: Kept.of(company))
+        keepers = (Indexer(store, KINDS).run, eraser.run, Keeper(store, lambda: company.retention).run)
         if "router" in roles:
             imports = ImportWorker(store, import_kinds(settings.queues), company)
             for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):
@@ -138,13 +139,6 @@ def make_supervisor(
     for name, connector in connectors.items():
         supervisor.add(connector, company.connectors[name].title, enabled=settings.connectors[name].enabled)
     return supervisor
-
-
-def make_eraser(store: Store, company: Company) -> Eraser:
-    """It keeps what was chosen from a list, dates and sums: that is counted, and tells nothing about a person."""
-    lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
-    deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
-    return Eraser(store, SCHEMA.collections, Kept(lead, deal))
 
 
 def make_services(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -181,7 +181,7 @@ def waiting(tx: ReadTx, *, for_walk: bool) -> list[Erasure]:
 class Eraser:
     """Works off what was begun; goes on after a restart where it stopped."""
 
-    def __init__(self, store: Store, collections: Sequence[Collection[Any]], kept: Kept) -> None:
+    def __init__(self, store: Store, collections: Sequence[Collection[Any]], kept: Callable[[], Kept]) -> None:
         self._store = store
         self._collections = {each.name: each for each in collections}
         self._order = tuple(self._collections)
@@ -220,7 +220,7 @@ class Eraser:
 
     async def _reach(self, person_id: str) -> None:
         try:
-            while (await self._store.write(reach, person_id, self._kept)).step == "reach":  # noqa: ASYNC110 - a pause between pieces
+            while (await self._store.write(reach, person_id, self._kept())).step == "reach":  # noqa: ASYNC110 - a pause between pieces
                 await asyncio.sleep(BREATH)
         except StoreUnavailable:
             raise

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from crm_core import callbacks
 from crm_core.calls import CALLS, CallRecord
 from crm_core.changes import tell
+from crm_core.company import Company
 from crm_core.deals import DEALS, Deal
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentState
@@ -42,6 +43,13 @@ class Kept:
 
     lead: frozenset[str] = frozenset()
     deal: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, company: Company) -> Kept:
+        return cls(
+            frozenset(rule.key for rule in company.fields if rule.type == "choice"),
+            frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money")),
+        )
 
 
 @dataclass(slots=True)

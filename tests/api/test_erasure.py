@@ -67,8 +67,9 @@ async def test_of_a_companys_deal_only_his_name_goes(bench: Bench) -> None:
     admin = await bench.token("admin")
     company = (await admin.post("/api/v1/companies", {"name": "ООО Ромашка"})).json
     deal = await deal_of(bench, lead["person"]["id"], company_id=company["id"])
-    robot = {"title": "Проверить закупку", "description": f"Клиент: {NAME}, ООО Ромашка"}
-    task = (await admin.post("/api/v1/tasks", robot | {"links": [{"entity": "deal", "id": deal["id"]}]})).json
+    robot: dict[str, Any] = {"title": "Проверить закупку", "description": f"Клиент: {NAME}, ООО Ромашка"}
+    robot |= {"responsible_id": (await bench.hire("anna")).id, "links": [{"entity": "deal", "id": deal["id"]}]}
+    task = (await admin.post("/api/v1/tasks", robot)).json
     await erased(bench, lead["person"]["id"])
     kept = (await admin.get(f"/api/v1/deals/{deal['id']}")).json
     assert kept["comment"] == "Жена против"
@@ -188,7 +189,7 @@ async def test_two_workers_at_once_leave_nothing_out(bench: Bench) -> None:
     lead = await customer(bench)
     await deal_of(bench, lead["person"]["id"])
     await begun(bench, lead["person"]["id"])
-    others = [Eraser(bench.hub.store, SCHEMA.collections, Kept()) for _ in range(3)]
+    others = [Eraser(bench.hub.store, SCHEMA.collections, Kept) for _ in range(3)]
     await asyncio.gather(*(each.look() for each in others))
     await _finished(bench, lead["person"]["id"])
     texts = [(name, text) for name, rows in (await everything(bench)).items() for text in rows]
@@ -249,7 +250,7 @@ async def test_a_stop_before_the_files_are_removed_costs_nothing(bench: Bench) -
         tx.insert(ERASURE_WALKS, walk)
 
     await bench.hub.store.write(stopped)
-    await Eraser(bench.hub.store, SCHEMA.collections, Kept()).look()
+    await Eraser(bench.hub.store, SCHEMA.collections, Kept).look()
     assert not await bench.hub.store.blobs.touch(blob)
     assert await bench.hub.store.read(lambda tx: tx.count(ERASURE_WALKS)) == 0
 

@@ -36,14 +36,16 @@ async def history(bench: Bench) -> dict[str, Any]:
     admin = await bench.token("admin")
     path, person = f"/api/v1/leads/{lead['id']}", lead["person"]["id"]
     await admin.post(f"{path}/notes", {"text": f"{NAME} просил тайный договор"})
-    await admin.post("/api/v1/tasks", {"title": "Перезвонить Кузьме", "lead_id": lead["id"]})
+    boss = (await bench.hire("boss")).id
+    first = {"title": "Перезвонить Кузьме", "lead_id": lead["id"], "responsible_id": boss}
+    assert (await admin.post("/api/v1/tasks", first)).status == 201
     await admin("PATCH", path, {"title": f"Станок для {NAME}", "fields": {"comment": "у реки"}})
     await customer(bench, comment=f"{TEXT}, ещё раз")
     card = {"position": "Капитан-художник", "birthday": "1978-11-05", "comment": "Любит красного коня"}
     assert (await admin("PATCH", f"/api/v1/contacts/{person}", card | {"fields": {"hobby": "Холсты"}})).status == 200
     deal = await deal_of(bench, person)
     task = {"title": "Проверить", "description": f"Клиент: {NAME}", "links": [{"entity": "deal", "id": deal["id"]}]}
-    assert (await admin.post("/api/v1/tasks", task)).status == 201
+    assert (await admin.post("/api/v1/tasks", task | {"responsible_id": boss})).status == 201
     await merged(bench, person)
     return lead
 
