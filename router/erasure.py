@@ -75,8 +75,7 @@ def begin_erasure(tx: Tx, actor: Actor, person_id: str, ground: str) -> Erasure:
     person = person_for(tx, actor, person_id, Action.DELETE)
     if not ground.strip() or len(ground) > MAX_TEXT:
         raise Invalid({"ground": f"Укажите основание: заявление, отзыв согласия, срок; не длиннее {MAX_TEXT} знаков"})
-    if tx.get(ERASURES, person.id) is not None:
-        raise Conflict("Данные этого контакта уже удаляются или удалены")
+    _clear_former(tx, person)
     ids = _ids_of(tx, person.id)
     merges, former = _forget_merges(tx, ids)
     found = [_with_identities(person, _take_identities(tx, person.id)), *former]
@@ -102,6 +101,22 @@ def begin_erasure(tx: Tx, actor: Actor, person_id: str, ground: str) -> Erasure:
     return tx.insert(ERASURES, erasure)
 
 
+def _clear_former(tx: Tx, person: Person) -> None:
+    """Somebody may have filled an erased card again; the audit trail keeps the former erasure."""
+    former = tx.get(ERASURES, person.id)
+    if former is None:
+        return
+    if former.open or is_blank(person):
+        raise Conflict("Данные этого контакта уже удаляются или удалены")
+    tx.delete(ERASURES, former)
+
+
+def is_blank(person: Person) -> bool:
+    """As an erasure leaves a card."""
+    shown = (person.name, person.company, person.phones, person.emails, person.messengers)
+    return not any((*shown, *(getattr(person, name) for name in CARD)))
+
+
 def _ids_of(tx: ReadTx, person_id: str) -> tuple[str, ...]:
     """His own, and those of everybody who was merged into him."""
     ids, place = [person_id], 0
@@ -113,16 +128,14 @@ def _ids_of(tx: ReadTx, person_id: str) -> tuple[str, ...]:
 
 def _forget_merges(tx: Tx, ids: Sequence[str]) -> tuple[list[str], list[Person]]:
     """What the merges kept for an undo, which is not possible any more: their ids, and the people as they were."""
-    merges: list[str] = []
+    found = [merge for side in ("into_id", "from_id") for each in ids for merge in tx.find(MERGES, {side: each})]
+    if any(merge.state in ("moving", "undoing") for merge in found):
+        raise Conflict("Контакт ещё объединяется с другим: повторите через минуту")
     former: list[Person] = []
-    for side in ("into_id", "from_id"):
-        for merge in chain.from_iterable(tx.find(MERGES, {side: each}) for each in ids):
-            if merge.state in ("moving", "undoing"):
-                raise Conflict("Контакт ещё объединяется с другим: повторите через минуту")
-            former += [msgspec.convert(image, Person) for image in (merge.gone, merge.before, merge.after) if image]
-            tx.update(MERGES, merge, gone={}, before={}, after={})
-            merges.append(merge.id)
-    return merges, former
+    for merge in {each.id: each for each in found}.values():
+        former += [msgspec.convert(image, Person) for image in (merge.gone, merge.before, merge.after) if image]
+        tx.update(MERGES, merge, gone={}, before={}, after={})
+    return [each.id for each in found], former
 
 
 def _take_identities(tx: Tx, person_id: str) -> list[Identity]:

@@ -15,8 +15,10 @@ from connectors.outbox import OUTBOX
 from crm_core.deals import DEALS
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
 from crm_core.leads import LEADS
+from crm_core.merge import MERGES
 from crm_core.people import PEOPLE
 from crm_core.personal_data import ERASURE_WALKS, ERASURES, Erasure, ErasureWalk
+from crm_core.retention import RETENTION_RUNS, RetentionRun
 from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem
 from firstline.schema import SCHEMA
 from router import erasure_reach, erasure_walk
@@ -24,6 +26,7 @@ from router.erasure import Eraser
 from router.erasure_reach import Kept
 from router.erasure_walk import REMOVE
 from router.journal import JOURNAL
+from router.retention import RULES, carry_out
 from storage import Tx
 from tests.api.hub import Bench, until
 from tests.api.test_personal_data import NAME, customer, deal_of, erased, everything, merged
@@ -306,6 +309,44 @@ async def test_a_mention_in_somebody_elses_letter_is_hidden_and_the_letter_stays
     assert row.inbound.sender.name == "Анна"
     assert "123-45-67" not in str(row.inbound)
     assert "он решает" in str(row.inbound)
+
+
+async def test_a_card_that_was_filled_again_can_be_erased_again(bench: Bench) -> None:
+    lead = await customer(bench)
+    await erased(bench, lead["person"]["id"])
+    admin = await bench.token("admin")
+    path = f"/api/v1/contacts/{lead['person']['id']}"
+    assert (await admin.post(f"{path}/erase", {"ground": "Снова"})).status == 409
+    assert (await admin("PATCH", path, {"name": NAME, "phones": ["+79161234567"]})).status == 200
+    await erased(bench, lead["person"]["id"])
+    assert "Водкин" not in "".join((await everything(bench))["people"])
+    trail = await admin.items(f"/api/v1/audit?entity_id={lead['person']['id']}")
+    assert [each["action"] for each in trail].count("erased") == 2
+
+
+async def test_an_erasure_that_is_refused_leaves_the_merge_as_it_is(bench: Bench) -> None:
+    lead = await customer(bench)
+    done = await merged(bench, lead["person"]["id"])
+
+    def moving(tx: Tx) -> None:
+        merge = tx.require(MERGES, done["id"])
+        tx.insert(MERGES, replace(merge, id="mrg_moving", state="moving"))
+
+    await bench.hub.store.write(moving)
+    bench.clock.push(timedelta(days=400))
+    await bench.hub.store.write(carry_out_now, lead["person"]["id"])
+    kept = await bench.hub.store.read(lambda tx: tx.require(MERGES, done["id"]))
+    assert kept.gone["name"] == "Кузьма Сергеевич"
+
+
+def carry_out_now(tx: Tx, person_id: str) -> None:
+    """As the daily worker does, which passes over what is refused."""
+    rule = next(each for each in RULES if each.key == "closed_leads")
+    tx.insert(RETENTION_RUNS, RetentionRun(id=rule.key, started_at=tx.now))
+    (lead,) = tx.find(LEADS, {"person_id": person_id, "open": True})
+    tx.update(LEADS, lead, open=False)
+    carry_out(tx, rule, 30, [person_id])
+    assert tx.count(ERASURES) == 0
 
 
 async def test_the_card_is_blank_at_once(bench: Bench) -> None:
