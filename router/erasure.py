@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
@@ -242,10 +243,9 @@ class Eraser:
 
     async def _failed(self, person_id: str, error: Exception, where: str = "") -> None:
         kind = type(error).__name__  # its words may hold what is to be forgotten
-        log.error("erasure failed", person=person_id, where=where, error=kind)
-        text = (
-            f"Не удалось очистить одну из записей {where}({kind}). Попытка повторится сама; причина — в журнале службы"
-        )
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("erasure failed", person=person_id, where=where, error=kind, file=frame.filename, line=frame.lineno)
+        text = f"Не очистилась запись {where}({kind}). Попытка повторится сама; подробности — в журнале службы"
         await self._store.write(note_failure, person_id, text)
 
     async def _walk(self, walk: ErasureWalk | None) -> None:
