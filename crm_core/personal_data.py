@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from crm_core.access import check
+from crm_core.access import Facts, check
 from crm_core.actor import Actor
 from crm_core.audit import record
 from crm_core.changes import tell
@@ -98,6 +98,7 @@ def person_for(tx: ReadTx, actor: Actor, person_id: str, action: Action) -> Pers
     person = find_person(tx, person_id)
     if person is None:
         raise Missing("Такого контакта нет")
+    check(actor, "contact", action, Facts(owners=frozenset({person.owner_id})))
     return person
 
 
@@ -177,9 +178,11 @@ def accounts_of(person: Person) -> tuple[str, ...]:
 
 
 def names_of(person: Person) -> tuple[str, ...]:
-    """What is hidden where a document is about him: his name, its words, his user names. They are too common to tell
-    that by themselves. Nothing of fewer than three letters."""
-    parts = (person.name or "").split()
+    """What is hidden where a document is about him: his name, each word of it where it looks like that of a human being
+    («Отдел закупок» does not), his user names. They are too common to tell that by themselves. Nothing of fewer than
+    three letters."""
+    words = (person.name or "").split()
+    parts = words if all(word[0].isupper() for word in words) else ()
     accounts = [account.username for account in person.messengers]
     found = dict.fromkeys(text for text in (person.name, *parts, *accounts) if text and is_name(text))
     return tuple(found)

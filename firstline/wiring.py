@@ -127,15 +127,8 @@ async def start_hub(
         watch = Watch(store, desk, supervisor.health, delivery(store, settings.alerts))
         supervisor.on_health = watch.on_health
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
-        keepers = (
-            Indexer(store, KINDS).run,
-            make_eraser(store, desk).run,
-            make_robot_jobs(store, desk).run,
-            Keeper(store, company.retention).run,
-        )
         if "router" in roles:
-            imports = ImportWorker(store, import_kinds(settings.queues), desk)
-            for job in (router.run, clockwork.run, watch.run, imports.run, *keepers, partial(_prune, store)):
+            for job in (router.run, clockwork.run, watch.run, *make_jobs(store, settings, desk)):
                 stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
@@ -166,21 +159,14 @@ def make_supervisor(
     return supervisor
 
 
-def make_eraser(store: Store, desk: Desk) -> Eraser:
-    """It keeps what was chosen from a list, dates and sums: that is counted, and tells nothing about a person."""
-
-    def kept() -> Kept:
-        company = desk.latest.company
-        lead = frozenset(rule.key for rule in company.fields if rule.type == "choice")
-        deal = frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money"))
-        return Kept(lead, deal)
-
-    return Eraser(store, SCHEMA.collections, kept)
-
-
-def make_robot_jobs(store: Store, desk: Desk) -> RobotJobs:
-    """What robots do besides transactions; they show records as the API does."""
-    return RobotJobs(store, desk, Documents(store, desk.company, Pdf()).generate, record_shown)
+def make_jobs(store: Store, settings: Settings, desk: Desk) -> tuple[Callable[[], Awaitable[None]], ...]:
+    """What is done in the background, besides the router, the clockwork and the watch."""
+    imports = ImportWorker(store, import_kinds(settings.queues), desk)
+    eraser = Eraser(store, SCHEMA.collections, lambda: Kept.of(desk.latest.company))
+    keeper = Keeper(store, lambda: desk.latest.company.retention)
+    # Robots show records as the API does.
+    robots = RobotJobs(store, desk, Documents(store, desk.company, Pdf()).generate, record_shown)
+    return imports.run, Indexer(store, KINDS).run, eraser.run, keeper.run, robots.run, partial(_prune, store)
 
 
 def make_services(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
@@ -75,8 +76,7 @@ def begin_erasure(tx: Tx, actor: Actor, person_id: str, ground: str) -> Erasure:
     person = person_for(tx, actor, person_id, Action.DELETE)
     if not ground.strip() or len(ground) > MAX_TEXT:
         raise Invalid({"ground": f"Укажите основание: заявление, отзыв согласия, срок; не длиннее {MAX_TEXT} знаков"})
-    if tx.get(ERASURES, person.id) is not None:
-        raise Conflict("Данные этого контакта уже удаляются или удалены")
+    _clear_former(tx, person)
     ids = _ids_of(tx, person.id)
     merges, former = _forget_merges(tx, ids)
     found = [_with_identities(person, _take_identities(tx, person.id)), *former]
@@ -102,6 +102,22 @@ def begin_erasure(tx: Tx, actor: Actor, person_id: str, ground: str) -> Erasure:
     return tx.insert(ERASURES, erasure)
 
 
+def _clear_former(tx: Tx, person: Person) -> None:
+    """Somebody may have filled an erased card again; the audit trail keeps the former erasure."""
+    former = tx.get(ERASURES, person.id)
+    if former is None:
+        return
+    if former.open or is_blank(person):
+        raise Conflict("Данные этого контакта уже удаляются или удалены")
+    tx.delete(ERASURES, former)
+
+
+def is_blank(person: Person) -> bool:
+    """As an erasure leaves a card."""
+    shown = (person.name, person.company, person.phones, person.emails, person.messengers)
+    return not any((*shown, *(getattr(person, name) for name in CARD)))
+
+
 def _ids_of(tx: ReadTx, person_id: str) -> tuple[str, ...]:
     """His own, and those of everybody who was merged into him."""
     ids, place = [person_id], 0
@@ -113,16 +129,14 @@ def _ids_of(tx: ReadTx, person_id: str) -> tuple[str, ...]:
 
 def _forget_merges(tx: Tx, ids: Sequence[str]) -> tuple[list[str], list[Person]]:
     """What the merges kept for an undo, which is not possible any more: their ids, and the people as they were."""
-    merges: list[str] = []
+    found = [merge for side in ("into_id", "from_id") for each in ids for merge in tx.find(MERGES, {side: each})]
+    if any(merge.state in ("moving", "undoing") for merge in found):
+        raise Conflict("Контакт ещё объединяется с другим: повторите через минуту")
     former: list[Person] = []
-    for side in ("into_id", "from_id"):
-        for merge in chain.from_iterable(tx.find(MERGES, {side: each}) for each in ids):
-            if merge.state in ("moving", "undoing"):
-                raise Conflict("Контакт ещё объединяется с другим: повторите через минуту")
-            former += [msgspec.convert(image, Person) for image in (merge.gone, merge.before, merge.after) if image]
-            tx.update(MERGES, merge, gone={}, before={}, after={})
-            merges.append(merge.id)
-    return merges, former
+    for merge in {each.id: each for each in found}.values():
+        former += [msgspec.convert(image, Person) for image in (merge.gone, merge.before, merge.after) if image]
+        tx.update(MERGES, merge, gone={}, before={}, after={})
+    return [each.id for each in found], former
 
 
 def _take_identities(tx: Tx, person_id: str) -> list[Identity]:
@@ -171,10 +185,11 @@ def note_failure(tx: Tx, person_id: str, error: str) -> Erasure:
     return tx.update(ERASURES, erasure, failure=error, attempts=erasure.attempts + 1, retry_at=tx.now + wait)
 
 
-def waiting(tx: ReadTx, step: str) -> list[Erasure]:
-    """Erasures at this step whose turn it is."""
+def waiting(tx: ReadTx, *, for_walk: bool) -> list[Erasure]:
+    """Erasures whose turn it is: those that wait for a walk, or the others."""
     found = tx.find(ERASURES, {"open": True}, limit=MANY)
-    return [each for each in found if each.step == step and (each.retry_at is None or each.retry_at <= tx.now)]
+    due = (each for each in found if each.retry_at is None or each.retry_at <= tx.now)
+    return [each for each in due if (each.step == "walk") is for_walk]
 
 
 class Eraser:
@@ -203,10 +218,10 @@ class Eraser:
 
     async def look(self) -> None:
         """Everything whose turn it is, to its end or to its failure."""
-        for erasure in await self._store.read(waiting, "reach"):
+        for erasure in await self._store.read(waiting, for_walk=False):
             await self._reach(erasure.id)
         walk = await self._store.read(lambda tx: tx.first(ERASURE_WALKS))
-        if walk is None and (ready := await self._store.read(waiting, "walk")):
+        if walk is None and (ready := await self._store.read(waiting, for_walk=True)):
             walk = await self._store.write(begin_walk, [each.id for each in ready[:MOST]])
         if walk is not None:
             try:
@@ -228,28 +243,32 @@ class Eraser:
 
     async def _failed(self, person_id: str, error: Exception, where: str = "") -> None:
         kind = type(error).__name__  # its words may hold what is to be forgotten
-        log.error("erasure failed", person=person_id, where=where, error=kind)
-        text = (
-            f"Не удалось очистить одну из записей {where}({kind}). Попытка повторится сама; причина — в журнале службы"
-        )
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("erasure failed", person=person_id, where=where, error=kind, file=frame.filename, line=frame.lineno)
+        text = f"Не очистилась запись {where}({kind}). Попытка повторится сама; подробности — в журнале службы"
         await self._store.write(note_failure, person_id, text)
 
-    async def _walk(self, walk: ErasureWalk) -> None:
-        erasures = {each.id: each for each in await self._store.read(people_of, walk.id)}
+    async def _walk(self, walk: ErasureWalk | None) -> None:
+        erasures = {each.id: each for each in await self._store.read(people_of, walk.id)} if walk else {}
         secrets = Secrets.of(erasures.values())
-        while walk.step != REMOVE:
-            collection = self._collections.get(walk.step.partition(":")[2])
-            if collection is not None:
-                found = await self._store.read(read_piece, walk, collection, secrets, erasures)
-                failed = await self._clean(walk.id, collection, found, erasures)
-                walk = await self._store.write(note_piece, walk.id, found, failed, self._order)
-            else:
-                walk = await self._store.write(note_piece, walk.id, Found(), frozenset(), self._order)
-            if walk.step == REMOVE and (left := await self._remove(walk)):
+        while walk is not None:
+            if walk.step != REMOVE:
+                walk = await self._piece(walk, secrets, erasures)
+            elif left := await self._remove(walk):
                 walk = await self._store.write(look_again, walk.id, left, self._order)
+            else:
+                break
             await asyncio.sleep(BREATH)
-        for person_id in await self._store.write(finish, walk.id):
+        for person_id in await self._store.write(finish, walk.id) if walk else ():
             log.info("person erased", person=person_id)
+
+    async def _piece(self, walk: ErasureWalk, secrets: Secrets, erasures: Mapping[str, Erasure]) -> ErasureWalk | None:
+        found, failed = Found(), frozenset[str]()
+        collection = self._collections.get(walk.step.partition(":")[2])
+        if collection is not None:
+            found = await self._store.read(read_piece, walk, collection, secrets, erasures)
+            failed = await self._clean(walk.id, collection, found, erasures)
+        return await self._store.write(note_piece, walk, found, failed, self._order)
 
     async def _clean(
         self, walk_id: str, collection: Collection[Any], found: Found, erasures: Mapping[str, Erasure]

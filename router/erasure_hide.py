@@ -83,7 +83,7 @@ class Secrets:
         if not self.hidden:
             return None
         ways = "|".join(map(_spelled, self.hidden))
-        return re.compile(rf"(?<![\w@-])(?<!\w\.)\+?(?:{ways})(?![\w@-]|\.\w)", re.IGNORECASE)
+        return re.compile(rf"(?<![\w@-])(?<!\w\.)\+?(?:{ways})(?![\w@-]|\.\w)")
 
     def without(self, value: Any) -> Any:
         """The same with his data hidden, in every text of it."""
@@ -107,9 +107,11 @@ def _bare(phone: str) -> str:
 
 
 def _spelled(text: str) -> str:
-    """A phone in any notation, anything else letter by letter."""
+    """A phone in any notation, an email in any case, anything else letter by letter."""
     if text.isdecimal() and len(text) >= SURE:
         return r"[\s()-]*".join(text)
+    if "@" in text:
+        return f"(?i:{re.escape(text)})"
     return r"\s+".join(map(re.escape, text.split()))
 
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from crm_core import callbacks
 from crm_core.calls import CALLS, CallRecord
 from crm_core.changes import tell
+from crm_core.company import Company
 from crm_core.deals import DEALS, Deal
 from crm_core.decisions import DECISIONS, Decision
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentState
@@ -42,6 +43,13 @@ class Kept:
 
     lead: frozenset[str] = frozenset()
     deal: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, company: Company) -> Kept:
+        return cls(
+            frozenset(rule.key for rule in company.fields if rule.type == "choice"),
+            frozenset(rule.key for rule in company.deal_fields if rule.type in ("choice", "date", "money")),
+        )
 
 
 @dataclass(slots=True)
@@ -69,10 +77,21 @@ def todo_of(person_id: str) -> tuple[str, ...]:
 
 
 def reach(tx: Tx, person_id: str, kept: Kept) -> Erasure:
-    """One piece of work; the erasure as it is afterwards, at `walk` when nothing is left to reach."""
+    """As much as fits into one transaction; the erasure afterwards, at `walk` when nothing is left to reach."""
     erasure = tx.require(ERASURES, person_id)
+    if erasure.step != "reach":  # begun by a program that went another way
+        erasure = tx.update(ERASURES, erasure, step="reach", todo=todo_of(person_id), after=None, records=(person_id,))
+    spent = 0
+    while erasure.todo and spent < AT_ONCE:
+        erasure, cost = _piece(tx, erasure, kept)
+        spent += cost
     if not erasure.todo:
-        return tx.update(ERASURES, erasure, step="walk", failure=None, attempts=0, retry_at=None)
+        erasure = tx.update(ERASURES, erasure, step="walk", failure=None, attempts=0, retry_at=None)
+    return erasure
+
+
+def _piece(tx: Tx, erasure: Erasure, kept: Kept) -> tuple[Erasure, int]:
+    """The first of what is to be done, and what it cost: `AT_ONCE` when it was as much as one transaction may do."""
     name, place, value = erasure.todo[0].split(":", 2)
     way = WAYS[name]
     found = tx.find(way.collection, {**way.where, place: value}, sort=way.sort, limit=way.limit, after=erasure.after)
@@ -81,7 +100,7 @@ def reach(tx: Tx, person_id: str, kept: Kept) -> Erasure:
         way.clean(work, row)
     is_more = len(found) == way.limit
     todo = (*erasure.todo, *work.todo) if is_more else (*erasure.todo[1:], *work.todo)
-    return tx.update(
+    changed = tx.update(
         ERASURES,
         erasure,
         todo=tuple(dict.fromkeys(todo)),
@@ -90,6 +109,7 @@ def reach(tx: Tx, person_id: str, kept: Kept) -> Erasure:
         blobs=tuple(dict.fromkeys((*erasure.blobs, *work.blobs))),
         kept_documents=tuple(dict.fromkeys((*erasure.kept_documents, *work.kept_documents))),
     )
+    return changed, 1 + len(found) * AT_ONCE // way.limit
 
 
 def _lead(work: Work, lead: Lead) -> None:

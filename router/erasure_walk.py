@@ -85,7 +85,9 @@ def walk_for_files(tx: Tx, blobs: Sequence[str]) -> None:
 
 
 def people_of(tx: ReadTx, walk_id: str) -> list[Erasure]:
-    return [tx.require(ERASURES, each) for each in tx.require(ERASURE_WALKS, walk_id).people]
+    """Whose walk it is."""
+    walk = tx.get(ERASURE_WALKS, walk_id)
+    return [tx.require(ERASURES, each) for each in walk.people] if walk else []
 
 
 def _following(collections: Sequence[str], walk: ErasureWalk) -> str:
@@ -144,14 +146,19 @@ def clean_row(tx: Tx, walk_id: str, collection: Collection[Any], row_id: str, er
     blobs = clean(tx, row, secrets) if clean is not None else None
     if blobs is None:
         hide(tx, collection, row, secrets)
-    if blobs:
-        walk = tx.require(ERASURE_WALKS, walk_id)
+    walk = tx.get(ERASURE_WALKS, walk_id)
+    if blobs and walk is not None:
         tx.update(ERASURE_WALKS, walk, blobs=tuple(dict.fromkeys((*walk.blobs, *blobs))))
 
 
-def note_piece(tx: Tx, walk_id: str, found: Found, failed: frozenset[str], collections: Sequence[str]) -> ErasureWalk:
-    """How far the walk has come. Those for whom it `failed` go on in another one."""
-    walk = tx.require(ERASURE_WALKS, walk_id)
+def note_piece(
+    tx: Tx, seen: ErasureWalk, found: Found, failed: frozenset[str], collections: Sequence[str]
+) -> ErasureWalk | None:
+    """How far the walk has come after a piece that began at `seen`. Those for whom it `failed` go on in another one.
+    Another worker's progress stands; None when it has come to the end."""
+    walk = tx.get(ERASURE_WALKS, seen.id)
+    if walk is None or (walk.step, walk.after) != (seen.step, seen.after):
+        return walk
     walk = tx.update(
         ERASURE_WALKS,
         walk,
@@ -166,16 +173,20 @@ def note_piece(tx: Tx, walk_id: str, found: Found, failed: frozenset[str], colle
     return tx.update(ERASURE_WALKS, walk, step=step, looked_from=tx.now if begins else walk.looked_from)
 
 
-def look_again(tx: Tx, walk_id: str, blobs: Sequence[str], collections: Sequence[str]) -> ErasureWalk:
+def look_again(tx: Tx, walk_id: str, blobs: Sequence[str], collections: Sequence[str]) -> ErasureWalk | None:
     """Files that were brought again while the walk looked for their names: who names them is asked anew."""
-    walk = tx.require(ERASURE_WALKS, walk_id)
+    walk = tx.get(ERASURE_WALKS, walk_id)
+    if walk is None or walk.step != REMOVE:
+        return walk
     first = next(each for each in collections if each not in UNASKED)
     return tx.update(ERASURE_WALKS, walk, step=f"files:{first}", blobs=tuple(blobs), looked_from=tx.now)
 
 
 def give_up(tx: Tx, walk_id: str) -> tuple[str, ...]:
-    """End a walk that cannot go on; who was in it."""
-    walk = tx.require(ERASURE_WALKS, walk_id)
+    """End a walk; who was in it. Nobody, when another worker has ended it."""
+    walk = tx.get(ERASURE_WALKS, walk_id)
+    if walk is None:
+        return ()
     tx.delete(ERASURE_WALKS, walk)
     return walk.people
 

@@ -235,7 +235,7 @@ def note_piece(tx: Tx, rule: Rule, days: int, piece: Piece) -> bool:
 class Keeper:
     """Carries the terms out; goes on after a restart where it stopped."""
 
-    def __init__(self, store: Store, terms: Retention) -> None:
+    def __init__(self, store: Store, terms: Callable[[], Retention]) -> None:
         self._store = store
         self._terms = terms
 
@@ -249,7 +249,7 @@ class Keeper:
     async def look(self) -> None:
         """Every rule whose day has come; one that fails holds up no other."""
         for rule in RULES:
-            days = rule.days(self._terms)
+            days = rule.days(self._terms())
             if days is None:
                 continue
             try:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from connectors.outbox import OUTBOX
 from crm_core.deals import DEALS
 from crm_core.documents.issued import DOCUMENTS, Document, DocumentFile
 from crm_core.leads import LEADS
+from crm_core.merge import MERGES
 from crm_core.people import PEOPLE
-from crm_core.personal_data import ERASURES, Erasure
+from crm_core.personal_data import ERASURE_WALKS, ERASURES, Erasure, ErasureWalk
+from crm_core.retention import RETENTION_RUNS, RetentionRun
 from crm_core.timeline import TIMELINE, File, ItemKind, TimelineItem
 from firstline.schema import SCHEMA
 from router import erasure_reach, erasure_walk
 from router.erasure import Eraser
 from router.erasure_reach import Kept
+from router.erasure_walk import REMOVE
 from router.journal import JOURNAL
+from router.retention import RULES, carry_out
 from storage import Tx
 from tests.api.hub import Bench, until
 from tests.api.test_personal_data import NAME, customer, deal_of, erased, everything, merged
@@ -64,8 +70,9 @@ async def test_of_a_companys_deal_only_his_name_goes(bench: Bench) -> None:
     admin = await bench.token("admin")
     company = (await admin.post("/api/v1/companies", {"name": "ООО Ромашка"})).json
     deal = await deal_of(bench, lead["person"]["id"], company_id=company["id"])
-    robot = {"title": "Проверить закупку", "description": f"Клиент: {NAME}, ООО Ромашка"}
-    task = (await admin.post("/api/v1/tasks", robot | {"links": [{"entity": "deal", "id": deal["id"]}]})).json
+    robot: dict[str, Any] = {"title": "Проверить закупку", "description": f"Клиент: {NAME}, ООО Ромашка"}
+    robot |= {"responsible_id": (await bench.hire("anna")).id, "links": [{"entity": "deal", "id": deal["id"]}]}
+    task = (await admin.post("/api/v1/tasks", robot)).json
     await erased(bench, lead["person"]["id"])
     kept = (await admin.get(f"/api/v1/deals/{deal['id']}")).json
     assert kept["comment"] == "Жена против"
@@ -150,20 +157,46 @@ async def test_an_erasure_that_fails_says_so_and_holds_up_nobody(bench: Bench, m
     assert NAME not in row["failure"]
     broken[0] = False
     bench.clock.push(timedelta(minutes=2))
+    await bench.hub.store.write(_look_now, first["person"]["id"])
     await _finished(bench, first["person"]["id"])
     assert (await admin.get(f"/api/v1/contacts/{first['person']['id']}/erasure")).json["failure"] is None
 
 
-async def _finished(bench: Bench, person_id: str) -> None:
-    """Another worker takes part, so that nobody waits for the next look."""
-    eraser = Eraser(bench.hub.store, SCHEMA.collections, Kept())
+async def test_an_erasure_that_an_older_program_began_is_finished(bench: Bench) -> None:
+    lead = await customer(bench)
 
+    def begin(tx: Tx) -> None:
+        row = Erasure(id=lead["person"]["id"], ground="Заявление", by_id=None, by="admin", begun_at=tx.now)
+        tx.insert(ERASURES, replace(row, step="clean:journal", after="x", marks=("79161234567",), names=(NAME,)))
+
+    await bench.hub.store.write(begin)
+    await _finished(bench, lead["person"]["id"])
+    kept = await bench.hub.store.read(lambda tx: tx.require(LEADS, lead["id"]))
+    assert (kept.title, kept.fields) == (f"Лид {kept.number}", {})
+
+
+def _look_now(tx: Tx, person_id: str) -> None:
+    """The worker looks when something changes, or every half a minute."""
+    tx.update(ERASURES, tx.require(ERASURES, person_id), attempts=0)
+
+
+async def _finished(bench: Bench, person_id: str) -> None:
     async def done() -> bool:
-        await eraser.look()
         found = await bench.hub.store.read(lambda tx: tx.require(ERASURES, person_id))
         return found.finished_at is not None
 
     await until(done)
+
+
+async def test_two_workers_at_once_leave_nothing_out(bench: Bench) -> None:
+    lead = await customer(bench)
+    await deal_of(bench, lead["person"]["id"])
+    await begun(bench, lead["person"]["id"])
+    others = [Eraser(bench.hub.store, SCHEMA.collections, Kept) for _ in range(3)]
+    await asyncio.gather(*(each.look() for each in others))
+    await _finished(bench, lead["person"]["id"])
+    texts = [(name, text) for name, rows in (await everything(bench)).items() for text in rows]
+    assert [each for each in texts if "Водкин" in each[1] or "9161234567" in each[1]] == []
 
 
 async def test_a_document_that_cannot_be_cleaned_fails_only_those_it_is_about(
@@ -209,6 +242,20 @@ async def test_a_file_that_another_customer_brings_meanwhile_is_kept(
     await erased(bench, lead["person"]["id"])
     assert came == [blob]
     assert await blobs.get(blob) == b"price list"
+
+
+async def test_a_stop_before_the_files_are_removed_costs_nothing(bench: Bench) -> None:
+    blob, _ = await bench.hub.store.blobs.put(b"his letter")
+    bench.clock.push(timedelta(seconds=1))
+
+    def stopped(tx: Tx) -> None:
+        walk = ErasureWalk(id="walk_1", people=(), step=REMOVE, blobs=(blob,), looked_from=tx.now)
+        tx.insert(ERASURE_WALKS, walk)
+
+    await bench.hub.store.write(stopped)
+    await Eraser(bench.hub.store, SCHEMA.collections, Kept).look()
+    assert not await bench.hub.store.blobs.touch(blob)
+    assert await bench.hub.store.read(lambda tx: tx.count(ERASURE_WALKS)) == 0
 
 
 def _attach(tx: Tx, lead_id: str, blob: str) -> None:
@@ -262,6 +309,44 @@ async def test_a_mention_in_somebody_elses_letter_is_hidden_and_the_letter_stays
     assert row.inbound.sender.name == "Анна"
     assert "123-45-67" not in str(row.inbound)
     assert "он решает" in str(row.inbound)
+
+
+async def test_a_card_that_was_filled_again_can_be_erased_again(bench: Bench) -> None:
+    lead = await customer(bench)
+    await erased(bench, lead["person"]["id"])
+    admin = await bench.token("admin")
+    path = f"/api/v1/contacts/{lead['person']['id']}"
+    assert (await admin.post(f"{path}/erase", {"ground": "Снова"})).status == 409
+    assert (await admin("PATCH", path, {"name": NAME, "phones": ["+79161234567"]})).status == 200
+    await erased(bench, lead["person"]["id"])
+    assert "Водкин" not in "".join((await everything(bench))["people"])
+    trail = await admin.items(f"/api/v1/audit?entity_id={lead['person']['id']}")
+    assert [each["action"] for each in trail].count("erased") == 2
+
+
+async def test_an_erasure_that_is_refused_leaves_the_merge_as_it_is(bench: Bench) -> None:
+    lead = await customer(bench)
+    done = await merged(bench, lead["person"]["id"])
+
+    def moving(tx: Tx) -> None:
+        merge = tx.require(MERGES, done["id"])
+        tx.insert(MERGES, replace(merge, id="mrg_moving", state="moving"))
+
+    await bench.hub.store.write(moving)
+    bench.clock.push(timedelta(days=400))
+    await bench.hub.store.write(carry_out_now, lead["person"]["id"])
+    kept = await bench.hub.store.read(lambda tx: tx.require(MERGES, done["id"]))
+    assert kept.gone["name"] == "Кузьма Сергеевич"
+
+
+def carry_out_now(tx: Tx, person_id: str) -> None:
+    """As the daily worker does, which passes over what is refused."""
+    rule = next(each for each in RULES if each.key == "closed_leads")
+    tx.insert(RETENTION_RUNS, RetentionRun(id=rule.key, started_at=tx.now))
+    (lead,) = tx.find(LEADS, {"person_id": person_id, "open": True})
+    tx.update(LEADS, lead, open=False)
+    carry_out(tx, rule, 30, [person_id])
+    assert tx.count(ERASURES) == 0
 
 
 async def test_the_card_is_blank_at_once(bench: Bench) -> None:

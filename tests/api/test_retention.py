@@ -35,7 +35,7 @@ async def closed(bench: Bench, phone: str, **more: Any) -> dict[str, Any]:
 
 
 async def kept(bench: Bench, terms: Retention = TERMS) -> None:
-    await Keeper(bench.hub.store, terms).look()
+    await Keeper(bench.hub.store, lambda: terms).look()
 
 
 async def erasing(bench: Bench) -> set[str]:
@@ -48,8 +48,9 @@ async def test_only_customers_without_open_leads_deals_and_tasks_are_erased_in_t
     with_deal = await closed(bench, "+79030000002")
     await admin.post("/api/v1/deals", {"title": "Станок", "person_id": with_deal["person"]["id"]})
     with_task = await closed(bench, "+79030000003")
-    link = {"entity": "contact", "id": with_task["person"]["id"]}
-    assert (await admin.post("/api/v1/tasks", {"title": "Позвонить", "links": [link]})).status == 201
+    task = {"links": [{"entity": "contact", "id": with_task["person"]["id"]}], "title": "Позвонить"}
+    given = await admin.post("/api/v1/tasks", task | {"responsible_id": (await bench.hire("anna")).id})
+    assert given.status == 201
     of_buyer = await closed(bench, "+79030000004")
     company = (await admin.post("/api/v1/companies", {"name": "ООО Ромашка"})).json
     await admin("PATCH", f"/api/v1/contacts/{of_buyer['person']['id']}", {"company_id": company["id"]})
@@ -122,7 +123,7 @@ async def test_files_that_only_the_journal_named_go_with_it(bench: Bench) -> Non
     await bench.hub.store.write(attach)
     bench.clock.push(YEAR)
     await kept(bench)
-    await Eraser(bench.hub.store, SCHEMA.collections, Kept()).look()
+    await Eraser(bench.hub.store, SCHEMA.collections, Kept).look()
     assert not await blobs.touch(raw)
 
 

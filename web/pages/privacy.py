@@ -24,7 +24,7 @@ from crm_core.personal_data import (
     write_consent,
 )
 from crm_core.rights import Action
-from router.erasure import begin_erasure
+from router.erasure import begin_erasure, is_blank
 from router.erasure_reach import KEPT_BY_LAW
 from storage import ReadTx
 from web.pages.actions import form_of
@@ -44,6 +44,8 @@ class Privacy:
     erasure: Erasure | None
     may_note: bool
     may_erase: bool
+    is_blank: bool
+    """Nothing is left to erase; after an erasure somebody may have filled the card again."""
 
     @property
     def is_standing(self) -> bool:
@@ -69,6 +71,7 @@ def privacy_of(tx: ReadTx, actor: Actor, person_id: str) -> Privacy:
         erasure=tx.get(ERASURES, person.id),
         may_note=may(actor, "contact", Action.UPDATE),
         may_erase=may(actor, "contact", Action.DELETE),
+        is_blank=is_blank(person),
     )
 
 

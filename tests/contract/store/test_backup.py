@@ -31,7 +31,8 @@ async def test_a_backup_during_writes_is_consistent_and_has_every_file(
     writers = [asyncio.create_task(writer()) for _ in range(4)]
     counts = []
     for number in range(3):
-        await asyncio.sleep(0.05)
+        while await store.read(lambda tx: tx.count(SEATS)) <= (counts[-1] if counts else 0):
+            await asyncio.sleep(0.01)
         await store.backup(tmp_path / f"copy{number}")
         counts.append(await check(engine, tmp_path / f"copy{number}"))
     stop.set()
