@@ -219,7 +219,8 @@ def _check(segment: Segment, now: datetime) -> None:
     filter_of(segment.entity, segment.filter, now)
 
 
-def _is_own(actor: Actor, segment: Segment) -> bool:
+def is_own(actor: Actor, segment: Segment) -> bool:
+    """Whether he may change and delete it: his own, or he manages those of others."""
     own = actor.id is not None and segment.owner_id == actor.id
     return own or may(actor, "segment", Action.MANAGE)
 
@@ -227,7 +228,7 @@ def _is_own(actor: Actor, segment: Segment) -> bool:
 def get_segment(tx: ReadTx, actor: Actor, segment_id: str) -> Segment:
     """One's own or a shared one; those of others are as if they were not there."""
     segment = tx.get(SEGMENTS, segment_id)
-    if segment is None or not (segment.shared or _is_own(actor, segment)):
+    if segment is None or not (segment.shared or is_own(actor, segment)):
         raise Missing("Такого сегмента нет")
     check(actor, segment.entity, Action.READ)
     return segment
@@ -236,7 +237,7 @@ def get_segment(tx: ReadTx, actor: Actor, segment_id: str) -> Segment:
 def segment_filter(tx: ReadTx, actor: Actor, entity: str, segment_id: str) -> Filter:
     """For a list of this kind of records. `Invalid` when there is no such segment of it."""
     segment = tx.get(SEGMENTS, segment_id)
-    if segment is None or segment.entity != entity or not (segment.shared or _is_own(actor, segment)):
+    if segment is None or segment.entity != entity or not (segment.shared or is_own(actor, segment)):
         raise Invalid({"segment": "Такого сегмента нет, или он для других записей"})
     return filter_of(entity, segment.filter, tx.now)
 
@@ -271,7 +272,7 @@ def list_segments(
 
 def _for_change(tx: ReadTx, actor: Actor, segment_id: str, version: int | None) -> Segment:
     segment = get_segment(tx, actor, segment_id)
-    if not _is_own(actor, segment):
+    if not is_own(actor, segment):
         raise Forbidden("Недостаточно прав: это сегмент другого сотрудника")
     if version is not None and version != segment.version:
         raise Conflict("Сегмент уже изменён. Прочитайте его заново")

@@ -1,4 +1,4 @@
-"""A person with everything that passed, and the search that finds him."""
+"""The search over everything."""
 
 from __future__ import annotations
 
@@ -6,67 +6,27 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.deals import Deal, list_deals
-from crm_core.errors import Missing
-from crm_core.leads import Lead, list_leads
-from crm_core.people import Person, find_person
-from crm_core.rights import Action
+from crm_core.companies import CustomerCompany
+from crm_core.leads import Lead
+from crm_core.people import Person
 from crm_core.search import Question
-from crm_core.searchable import CONTACT, KINDS, LEAD, TASK
-from crm_core.tasks import TASKS, Task
+from crm_core.searchable import COMPANY, CONTACT, KINDS, LEAD, TASK
+from crm_core.tasks import Task
 from distribution.desk import Desk
 from storage import ReadTx
-from web.pages.card import shown_tasks
-from web.pages.conversation import Talk, staff, talk
 from web.pages.render import page, reader
 
 SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
-    person: Person
-    leads: list[Lead]
-    deals: list[Deal]
-    tasks: list[Task]
-    talk: Talk | None
-    staff: dict[str, str]
-    users: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     people: list[Person]
+    companies: list[CustomerCompany]
     leads: list[Lead]
     tasks: list[Task]
     users: dict[str, str]
-
-
-def dossier(tx: ReadTx, actor: Actor, desk: Desk, person_id: str) -> Dossier:
-    """The person; his timeline is that of his newest visible lead, which shows the whole history."""
-    check(actor, "contact", Action.READ)
-    person = find_person(tx, person_id)
-    if person is None:
-        raise Missing("Такого человека нет")
-    leads = list_leads(tx, actor, {"person_id": person.id}, sort="-created_at", limit=SHOWN)
-    return Dossier(
-        person=person,
-        leads=leads,
-        deals=list_deals(tx, actor, {"person_id": person.id}, limit=SHOWN),
-        tasks=shown_tasks(actor, tx.find(TASKS, {"person_id": person.id, "open": True})),
-        talk=talk(tx, actor, leads[0]) if leads else None,
-        staff=staff(tx, desk),
-        users={user.id: user.name for user in desk.roster(tx).users},
-    )
-
-
-async def person_page(request: web.Request) -> web.Response:
-    """`GET /people/{id}`."""
-    who = await reader(request)
-    found = await who.read(dossier, who.actor, who.services.desk, request.match_info["id"])
-    return await page(request, who, "people/person.html", "leads", dossier=found)
 
 
 def search(tx: ReadTx, actor: Actor, desk: Desk, text: str) -> Found:
@@ -74,6 +34,7 @@ def search(tx: ReadTx, actor: Actor, desk: Desk, text: str) -> Found:
     question = Question(tx, KINDS, text)
     return Found(
         question.records(CONTACT, actor, SHOWN),
+        question.records(COMPANY, actor, SHOWN),
         question.records(LEAD, actor, SHOWN),
         question.records(TASK, actor, SHOWN),
         {user.id: user.name for user in desk.roster(tx).users},
