@@ -144,7 +144,17 @@ def _compiled(entity: str, condition: Condition, now: datetime) -> Filter:
         return {condition.field: None if condition.op == "empty" else Ne(None)}
     if condition.op == "prefix":
         return _begins(condition)
-    return {condition.field: _wanted(condition, type, now)}
+    wanted = _wanted(condition, type, now)
+    return _never_bought(wanted) if condition.field == "rfm" else {condition.field: wanted}
+
+
+def _never_bought(wanted: Any) -> Filter:
+    """Nearly all customers never bought: asked for them, the store had better walk in the order of the list and leave
+    out the few others, than gather and sort them all."""
+    chosen = wanted.values if isinstance(wanted, In) else (wanted,)
+    if Rfm.NEVER not in chosen:
+        return {"rfm": wanted}
+    return AllOf(tuple({"rfm": Ne(each)} for each in Rfm if each not in chosen))
 
 
 def _wanted(condition: Condition, type: _Type, now: datetime) -> Any:

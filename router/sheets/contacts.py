@@ -12,13 +12,11 @@ from crm_core.audit import record as audit
 from crm_core.changes import tell
 from crm_core.company import Company
 from crm_core.contacts import contact_scope, create_person, edit_person
-from crm_core.leads import LEADS
 from crm_core.people import DUPLICATES, IDENTITIES, PEOPLE, IdentityKind, Person, identity_id, owner_of
+from crm_core.references import TO_PERSON, used_by
 from crm_core.rights import Action
 from crm_core.sheets.kinds import Field, RecordRef, Unreadable, Updated
 from crm_core.sheets.writing import Cell
-from crm_core.tasks import TASKS
-from crm_core.timeline import TIMELINE
 from router import normalize
 from storage import AllOf, AnyOf, Filter, ReadTx, Tx
 
@@ -69,10 +67,9 @@ def find_person(tx: ReadTx, values: Mapping[str, Any], rule: Sequence[str]) -> P
 def remove_person(tx: Tx, actor: Actor, person: Person) -> str | None:
     """Remove somebody with whom nothing has happened yet; else the reason why he stays."""
     pairs: Filter = AnyOf(({"first_id": person.id}, {"second_id": person.id}))
-    his = {"person_id": person.id}
-    if tx.first(LEADS, his) or tx.first(TIMELINE, his) or tx.first(TASKS, his) or tx.first(DUPLICATES, pairs):
+    if used_by(tx, TO_PERSON, person.id) or tx.first(DUPLICATES, pairs):
         return TOUCHED
-    for identity in tx.find(IDENTITIES, his):
+    for identity in tx.find(IDENTITIES, {"person_id": person.id}):
         tx.delete(IDENTITIES, identity)
     tx.delete(PEOPLE, person)
     audit(tx, actor, "contact", person.id, "deleted", {"name": (person.name, None)})
