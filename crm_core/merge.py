@@ -280,8 +280,9 @@ def _settle_pairs(tx: Tx, kind: Kind, gone: str, into: str) -> tuple[PossibleDup
 def _tell(tx: Tx, actor: Actor, merge: Merge, gone: Any, into: Any) -> None:
     record(tx, actor, merge.entity, into.id, "merged", {"merged": (gone.id, into.id)})
     record(tx, actor, merge.entity, gone.id, "merged", {"merged_into": (None, into.id)})
-    tell(tx, merge.entity, gone.id, "merged", data={"into": into.id})
-    tell(tx, merge.entity, into.id, "updated")
+    owners = (gone.owner_id, into.owner_id)
+    tell(tx, merge.entity, gone.id, "merged", owners=owners, data={"into": into.id})
+    tell(tx, merge.entity, into.id, "updated", owners=owners)
     if merge.entity == "contact":
         item = TimelineItem(
             id=tx.new_id("tl_"),

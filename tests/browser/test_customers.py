@@ -31,7 +31,8 @@ def fill(tx: Tx) -> dict[str, str]:
     other = create_company(tx, SYSTEM, {"name": "Ромашка", "site": "romashka.ru", "director": "Ольга Цветкова"})
     works = create_company(tx, SYSTEM, {"name": "Токарный завод", "phones": ["+74951234567"]})
     ivan = create_person(tx, SYSTEM, {"name": "Иван Петров", "phones": ["+79161234567"], "company_id": daisy.id})
-    same = create_person(tx, SYSTEM, {"name": "Петров Иван", "position": "Директор", "company_id": works.id})
+    known = {"position": "Директор", "company_id": works.id, "emails": ["ivan@zavod.example"]}
+    same = create_person(tx, SYSTEM, {"name": "Петров Иван"} | known)
     note_won(tx, ivan.id, works.id, Decimal("6500000"), tx.now)
     return {"daisy": daisy.id, "other": other.id, "works": works.id, "ivan": ivan.id, "same": same.id}
 
@@ -138,17 +139,23 @@ async def test_two_people_become_one_who_keeps_the_chosen_lead(office: Office, s
     ids = await office.write(fill)
     seat = await sit(await office.hire("Анна Соколова", "consultant"))
     page = seat.page
+    await office.form(name="Иван Петров", phone="+79161234567")
+    await office.mail("Петров Иван", "ivan@zavod.example", "Станок", "Пришлите прайс")
+    await until(lambda: office.read(lambda tx: tx.count(LEADS) == 2))
     await seat.go(f"/people/{ids['ivan']}")
     await page.get_by_role("button", name="Объединить…").click()
     dialog = page.locator("#dialog")
     await dialog.locator(".pick button", has_text="Петров Иван").click()
     await dialog.get_by_role("group", name="Остаётся").get_by_label("Петров Иван").check()
     await dialog.get_by_role("group", name="Имя").get_by_label("Иван Петров").check()
+    await dialog.get_by_role("group", name="У обоих открыт лид").get_by_label("Станок").check()
     await dialog.get_by_role("button", name="Объединить").click()
     await expect(page).to_have_url(re.compile(ids["same"]))
     await expect(page.locator(".customer-name h1")).to_have_text("Иван Петров")
     await expect(page.get_by_label("Телефоны")).to_have_value("+79161234567")
     await expect(page.locator(".timeline")).to_contain_text("Объединён с контактом")
+    (kept,) = await office.read(lambda tx: tx.find(LEADS, {"open": True}, sort="created_at"))
+    assert (kept.title, kept.person_id) == ("Станок", ids["same"])
     await page.get_by_role("button", name="Разъединить").click()
     await expect(page.locator(".customer-name h1")).to_have_text("Петров Иван")
     assert await office.read(lambda tx: tx.count(PEOPLE)) == 2
