@@ -326,4 +326,6 @@ def merges_into(tx: ReadTx, actor: Actor, entity: str, record_id: str) -> list[M
     except Forbidden:
         return []
     found = tx.find(MERGES, {"into_id": record.id, "state": In(["done", "moving"])}, limit=PIECE)
-    return sorted((each for each in found if each.undo_until >= tx.now), key=lambda each: each.at, reverse=True)
+    return sorted(
+        (each for each in found if each.gone and each.undo_until >= tx.now), key=lambda each: each.at, reverse=True
+    )

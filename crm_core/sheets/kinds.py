@@ -15,7 +15,8 @@ from typing import Any, Protocol, TypeVar
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Invalid
-from crm_core.external import EXTERNAL_REFS, FILE, ExternalRef, forget, name_for_table, named_in_table
+from crm_core.external import forget, name_for_table, name_in_table, named_in_table
+from crm_core.merged import resolve
 from crm_core.sheets.writing import Cell
 from storage import Collection, ReadTx, Tx
 
@@ -145,9 +146,11 @@ def all_fields(kind: ImportKind, company: Company) -> tuple[Field, ...]:
     return (*kind.fields(company), EXTERNAL_FIELD)
 
 
-def external_of(tx: ReadTx, entity: str, external_id: str) -> str | None:
-    """Id of the record with this external id."""
-    return named_in_table(tx, entity, external_id)
+def external_of(tx: ReadTx, kind: ImportKind, external_id: str) -> str | None:
+    """Id of the record with this external id, or of the one that it was merged into. None when it is gone."""
+    found = named_in_table(tx, kind.entity, external_id)
+    record = tx.get(kind.collection, resolve(tx, found)) if found else None
+    return record.id if record else None
 
 
 def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
@@ -155,9 +158,10 @@ def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
     return name_for_table(tx, entity, record_id)
 
 
-def remember_external(tx: Tx, entity: str, external_id: str, record_id: str) -> None:
-    """Tie the record to this external id; one that is tied already stays."""
-    tx.insert_unknown(EXTERNAL_REFS, [ExternalRef(id=f"{entity}:{FILE}:{external_id}", record_id=record_id)])
+def remember_external(tx: Tx, kind: ImportKind, external_id: str, record_id: str) -> None:
+    """Tie the record to this external id; one that is tied to a living record stays."""
+    if external_of(tx, kind, external_id) is None:
+        name_in_table(tx, kind.entity, external_id, record_id)
 
 
 def forget_external(tx: Tx, record_id: str) -> None:

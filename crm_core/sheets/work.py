@@ -247,7 +247,7 @@ def _apply(tx: Tx, kind: ImportKind, company: Company, actor: Actor, job: Import
     values = {key: value for key, value in row.values.items() if key != EXTERNAL_KEY}
     external = row.values.get(EXTERNAL_KEY)
     found = _duplicate(tx, kind, job, values, external)
-    if external and found is None and external_of(tx, kind.entity, external):
+    if external and found is None and external_of(tx, kind, external):
         raise Invalid(
             {EXTERNAL_KEY: f"«{EXTERNAL_FIELD.title}» уже у другой записи: уберите его или обновляйте по нему"}
         )
@@ -256,12 +256,12 @@ def _apply(tx: Tx, kind: ImportKind, company: Company, actor: Actor, job: Import
     if found is None:
         made = kind.create(tx, actor, company, values)
         if external:
-            remember_external(tx, kind.entity, external, made.id)
+            remember_external(tx, kind, external, made.id)
         after = msgspec.to_builtins(dict(made.after))
         return _row(job, row, Outcome.CREATED, record_id=made.id, after=after, external=bool(external))
     done = kind.update(tx, actor, company, found, values)
     if external:
-        remember_external(tx, kind.entity, external, found)
+        remember_external(tx, kind, external, found)
     if not done.after:
         return _row(job, row, Outcome.SKIPPED, record_id=found, note="Менять нечего: всё уже так")
     before, after = msgspec.to_builtins(dict(done.before)), msgspec.to_builtins(dict(done.after))
@@ -273,7 +273,7 @@ def _duplicate(
 ) -> str | None:
     if job.rule.on_duplicate is OnDuplicate.CREATE:
         return None
-    if external and EXTERNAL_KEY in job.rule.by and (found := external_of(tx, kind.entity, external)):
+    if external and EXTERNAL_KEY in job.rule.by and (found := external_of(tx, kind, external)):
         return found
     return kind.find_duplicate(tx, values, [key for key in job.rule.by if key != EXTERNAL_KEY])
 

@@ -91,7 +91,7 @@ async def list_(call: Call[CompanyQuery, None]) -> Page[CompanyOut]:
 
 def _list(tx: ReadTx, actor: Actor, query: CompanyQuery) -> Page[CompanyOut]:
     check(actor, "company", Action.READ)
-    where = _filter(tx, actor, query)
+    where = filter_of(tx, actor, query)
     sort = query.sort or _order(tx, query)
     rows = list_companies(tx, actor, where, sort=sort, limit=query.limit + 1, after=query.cursor)
     return page_of(tx, COMPANIES, rows, query.limit, sort, show_company)
@@ -106,7 +106,8 @@ def _order(tx: ReadTx, query: CompanyQuery) -> str:
     return (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
 
 
-def _filter(tx: ReadTx, actor: Actor, query: CompanyQuery) -> Filter:
+def filter_of(tx: ReadTx, actor: Actor, query: CompanyQuery) -> Filter:
+    """What the parameters mean to the store."""
     where: list[Filter] = []
     if query.q is not None and (key := company_key(query.q)):
         where.append({"name_key": Prefix(key)})
@@ -182,6 +183,7 @@ class SimilarQuery(In, frozen=True, kw_only=True):
 
 class SimilarOut(Out, frozen=True, kw_only=True):
     items: list[CompanyOut]
+    next: None = None
 
 
 async def look_alike(call: Call[SimilarQuery, None]) -> SimilarOut:

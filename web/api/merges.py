@@ -95,6 +95,7 @@ class ContactCandidate(Out, frozen=True, kw_only=True):
 
 class ContactCandidates(Out, frozen=True, kw_only=True):
     items: list[ContactCandidate]
+    next: None = None
 
 
 async def contact_duplicates(call: Call[None, None]) -> ContactCandidates:
@@ -111,6 +112,7 @@ class CompanyCandidate(Out, frozen=True, kw_only=True):
 
 class CompanyCandidates(Out, frozen=True, kw_only=True):
     items: list[CompanyCandidate]
+    next: None = None
 
 
 async def company_duplicates(call: Call[None, None]) -> CompanyCandidates:
