@@ -66,6 +66,16 @@ def named_in_table(tx: ReadTx, kind: str, external_id: str) -> str | None:
     return found.record_id if found else None
 
 
+def name_in_table(tx: Tx, kind: str, external_id: str, record_id: str) -> None:
+    """From now on a table's name leads to this record, whatever it led to before."""
+    wanted = ExternalRef(id=_id(kind, FILE, external_id), record_id=record_id)
+    known = tx.get(EXTERNAL_REFS, wanted.id)
+    if known is None:
+        tx.insert(EXTERNAL_REFS, wanted)
+    else:
+        tx.update(EXTERNAL_REFS, known, record_id=record_id)
+
+
 def name_for_table(tx: ReadTx, kind: str, record_id: str) -> str | None:
     """What a table calls this record: its name from an import, or else that of another system."""
     ids = sorted(each.id for each in tx.find(EXTERNAL_REFS, {"record_id": record_id}, limit=MANY))

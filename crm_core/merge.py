@@ -24,7 +24,7 @@ from crm_core.changes import tell
 from crm_core.companies import COMPANIES, COMPANY_DUPLICATES, CustomerCompany, get_company
 from crm_core.company import Company
 from crm_core.contacts import get_person
-from crm_core.errors import Conflict, Invalid, Missing
+from crm_core.errors import Conflict, Forbidden, Invalid, Missing
 from crm_core.leads import Lead, announce
 from crm_core.merge_fields import COMPANY_CHOICES, PERSON_CHOICES, combined
 from crm_core.merge_leads import Closed, Moves, settle_open_leads
@@ -36,7 +36,7 @@ from crm_core.requisites import FIELDS as NUMBERS
 from crm_core.requisites import check_requisites
 from crm_core.rights import Action
 from crm_core.timeline import ItemKind, TimelineItem, add
-from storage import AnyOf, Collection, Entity, Index, ReadTx, Tx, UniqueViolation
+from storage import AnyOf, Collection, Entity, In, Index, ReadTx, Tx, UniqueViolation
 
 UNDO_WITHIN = timedelta(days=30)
 PIECE = 200
@@ -282,8 +282,9 @@ def _settle_pairs(tx: Tx, kind: Kind, gone: str, into: str) -> tuple[PossibleDup
 def _tell(tx: Tx, actor: Actor, merge: Merge, gone: Any, into: Any) -> None:
     record(tx, actor, merge.entity, into.id, "merged", {"merged": (gone.id, into.id)})
     record(tx, actor, merge.entity, gone.id, "merged", {"merged_into": (None, into.id)})
-    tell(tx, merge.entity, gone.id, "merged", data={"into": into.id})
-    tell(tx, merge.entity, into.id, "updated")
+    owners = (gone.owner_id, into.owner_id)
+    tell(tx, merge.entity, gone.id, "merged", owners=owners, data={"into": into.id})
+    tell(tx, merge.entity, into.id, "updated", owners=owners)
     if merge.entity == "contact":
         item = TimelineItem(
             id=tx.new_id("tl_"),
@@ -317,3 +318,16 @@ def get_merge(tx: ReadTx, actor: Actor, merge_id: str, action: Action = Action.R
     except Missing:  # that record is deleted; the merge itself is still told of
         check(actor, merge.entity, action)
     return merge
+
+
+def merges_into(tx: ReadTx, actor: Actor, entity: str, record_id: str) -> list[Merge]:
+    """What was merged into a record and can still be taken apart, newest first; for whoever may change it."""
+    record = KINDS[entity].get(tx, actor, record_id, Action.READ)
+    try:
+        KINDS[entity].get(tx, actor, record.id, Action.UPDATE)
+    except Forbidden:
+        return []
+    found = tx.find(MERGES, {"into_id": record.id, "state": In(["done", "moving"])}, limit=PIECE)
+    return sorted(
+        (each for each in found if each.gone and each.undo_until >= tx.now), key=lambda each: each.at, reverse=True
+    )

@@ -144,7 +144,17 @@ def _compiled(entity: str, condition: Condition, now: datetime) -> Filter:
         return {condition.field: None if condition.op == "empty" else Ne(None)}
     if condition.op == "prefix":
         return _begins(condition)
-    return {condition.field: _wanted(condition, type, now)}
+    wanted = _wanted(condition, type, now)
+    return _never_bought(wanted) if condition.field == "rfm" else {condition.field: wanted}
+
+
+def _never_bought(wanted: Any) -> Filter:
+    """Nearly all customers never bought: asked for them, the store had better walk in the order of the list and leave
+    out the few others, than gather and sort them all."""
+    chosen = wanted.values if isinstance(wanted, In) else (wanted,)
+    if Rfm.NEVER not in chosen:
+        return {"rfm": wanted}
+    return AllOf(tuple({"rfm": Ne(each)} for each in Rfm if each not in chosen))
 
 
 def _wanted(condition: Condition, type: _Type, now: datetime) -> Any:
@@ -219,7 +229,8 @@ def _check(segment: Segment, now: datetime) -> None:
     filter_of(segment.entity, segment.filter, now)
 
 
-def _is_own(actor: Actor, segment: Segment) -> bool:
+def is_own(actor: Actor, segment: Segment) -> bool:
+    """Whether he may change and delete it: his own, or he manages those of others."""
     own = actor.id is not None and segment.owner_id == actor.id
     return own or may(actor, "segment", Action.MANAGE)
 
@@ -227,7 +238,7 @@ def _is_own(actor: Actor, segment: Segment) -> bool:
 def get_segment(tx: ReadTx, actor: Actor, segment_id: str) -> Segment:
     """One's own or a shared one; those of others are as if they were not there."""
     segment = tx.get(SEGMENTS, segment_id)
-    if segment is None or not (segment.shared or _is_own(actor, segment)):
+    if segment is None or not (segment.shared or is_own(actor, segment)):
         raise Missing("Такого сегмента нет")
     check(actor, segment.entity, Action.READ)
     return segment
@@ -236,7 +247,7 @@ def get_segment(tx: ReadTx, actor: Actor, segment_id: str) -> Segment:
 def segment_filter(tx: ReadTx, actor: Actor, entity: str, segment_id: str) -> Filter:
     """For a list of this kind of records. `Invalid` when there is no such segment of it."""
     segment = tx.get(SEGMENTS, segment_id)
-    if segment is None or segment.entity != entity or not (segment.shared or _is_own(actor, segment)):
+    if segment is None or segment.entity != entity or not (segment.shared or is_own(actor, segment)):
         raise Invalid({"segment": "Такого сегмента нет, или он для других записей"})
     return filter_of(entity, segment.filter, tx.now)
 
@@ -271,7 +282,7 @@ def list_segments(
 
 def _for_change(tx: ReadTx, actor: Actor, segment_id: str, version: int | None) -> Segment:
     segment = get_segment(tx, actor, segment_id)
-    if not _is_own(actor, segment):
+    if not is_own(actor, segment):
         raise Forbidden("Недостаточно прав: это сегмент другого сотрудника")
     if version is not None and version != segment.version:
         raise Conflict("Сегмент уже изменён. Прочитайте его заново")

@@ -124,7 +124,8 @@ def _restore_pairs(tx: Tx, kind: Kind, merge: Merge) -> None:
 def _tell(tx: Tx, actor: Actor, merge: Merge) -> None:
     for record_id in (merge.from_id, merge.into_id):
         record(tx, actor, merge.entity, record_id, "unmerged", {"merged_into": (merge.into_id, None)})
-        tell(tx, merge.entity, record_id, "updated")
+        owner = tx.require(KINDS[merge.entity].collection, record_id).owner_id
+        tell(tx, merge.entity, record_id, "updated", owners=(owner,))
 
 
 def _move_back(tx: Tx, kind: Kind, piece: Moved) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.errors import Invalid
-from crm_core.external import EXTERNAL_REFS, FILE, ExternalRef, forget, name_for_table, named_in_table
+from crm_core.external import forget, name_for_table, name_in_table, named_in_table
 from crm_core.merged import resolve
 from crm_core.sheets.writing import Cell
 from storage import Collection, ReadTx, Tx
@@ -173,14 +173,8 @@ def external_id_of(tx: ReadTx, entity: str, record_id: str) -> str | None:
 
 def remember_external(tx: Tx, kind: ImportKind, external_id: str, record_id: str) -> None:
     """Tie the record to this external id; one that is tied to a living record stays."""
-    if external_of(tx, kind, external_id) is not None:
-        return
-    ref = ExternalRef(id=f"{kind.entity}:{FILE}:{external_id}", record_id=record_id)
-    known = tx.get(EXTERNAL_REFS, ref.id)
-    if known is None:
-        tx.insert(EXTERNAL_REFS, ref)
-    else:
-        tx.update(EXTERNAL_REFS, known, record_id=record_id)
+    if external_of(tx, kind, external_id) is None:
+        name_in_table(tx, kind.entity, external_id, record_id)
 
 
 def forget_external(tx: Tx, record_id: str) -> None:

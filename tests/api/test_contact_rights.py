@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from crm_core.timeline import ItemKind, TimelineItem, add
+from storage import Tx
 from tests.api import hub
 from tests.api.hub import Bench, Caller, open_bench
 
@@ -108,3 +110,43 @@ async def test_a_question_is_answered_from_all_people_not_from_the_newest_hundre
         seen += [each["id"] for each in page["items"]]
         cursor = f"&cursor={page['next']}" if page["next"] else None
     assert (len(seen), len(set(seen))) == (106, 106)
+
+
+async def test_the_page_of_a_person_shows_what_his_reader_may_see_though_it_is_of_no_lead(bench: Bench) -> None:
+    lead = await bench.lead_of(await bench.form(comment="Секрет лида"))
+    person, root = lead["person"]["id"], await bench.token("admin")
+    deal = await made(root, "deals", pipeline="service", person_id=person)
+
+    def talk_about_the_deal(tx: Tx) -> None:
+        item = TimelineItem(
+            id="tl_deal", kind=ItemKind.NOTE, at=tx.now, deal_id=deal["id"], person_id=person, text="Про сервис"
+        )
+        add(tx, item)
+
+    await bench.hub.store.write(talk_about_the_deal)
+    await bench.hire("oleg", "service_seller")
+    page = (await (await bench.sign_in("oleg")).get(f"/people/{person}")).body.decode()
+    assert ("Про сервис" in page, "Секрет лида" in page, "Истории пока нет" in page) == (True, False, False)
+
+
+async def test_what_passed_in_the_deals_of_a_company_stands_on_its_timeline(bench: Bench) -> None:
+    root = await bench.token("admin")
+    company = await made(root, "companies", name="Завод")
+    person = await made(root, "contacts", name="Иван", company_id=company["id"])
+    deal = await made(root, "deals", pipeline="service", company_id=company["id"])
+
+    def tell(tx: Tx) -> None:
+        for number in range(30):
+            whose = {"person_id": person["id"]} if number % 2 else {"deal_id": deal["id"]}
+            whose |= {"person_id": person["id"]} if number % 10 == 0 else {}
+            item = TimelineItem(id=f"tl_{number:02}", kind=ItemKind.NOTE, at=tx.now, text=str(number), **whose)
+            add(tx, item)
+
+    await bench.hub.store.write(tell)
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = (await root.get(f"/api/v1/companies/{company['id']}/timeline?kind=note&limit=7{cursor}")).json
+        seen += [each["text"] for each in page["items"]]
+        cursor = f"&cursor={page['next']}" if page["next"] else None
+    assert seen == [str(number) for number in reversed(range(30))], "each once, newest first"

@@ -59,7 +59,7 @@ async def test_sections_that_a_role_does_not_use_are_hidden(office: Office, sit:
     assert await ops.page.locator(".rail a").all_inner_texts() == ["Задачи", "Каналы"]
     assert ops.page.url.endswith("/ops")
     seller = await sit(await office.hire("Анна Соколова"))
-    sections = ["Работа", "Лиды", "Сделки", "Задачи", "Звонки", "Товары"]
+    sections = ["Работа", "Лиды", "Сделки", "Задачи", "Звонки", "Клиенты", "Товары"]
     assert await seller.page.locator(".rail a").all_inner_texts() == sections
     answer = await seller.page.request.get(office.hub.url + "/ops")
     assert answer.status == 403

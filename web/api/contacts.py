@@ -47,15 +47,13 @@ async def list_(call: Call[ContactQuery, None]) -> Page[ContactOut]:
 def _list(tx: ReadTx, actor: Actor, query: ContactQuery) -> Page[ContactOut]:
     check(actor, "contact", Action.READ)
     where = filter_of(tx, actor, query)
-    if query.q is not None and query.q.strip():
-        where = AllOf((where, matching(tx, KINDS, actor, "contact", query.q, where=where)))
     sort = query.sort or (segment_order(tx, query.segment) if query.segment else None) or "-last_activity_at"
     rows = list_people(tx, actor, where, sort=sort, limit=query.limit + 1, after=query.cursor)
     return page_of(tx, PEOPLE, rows, query.limit, sort, show_contact)
 
 
 def filter_of(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
-    """What every list of contacts can be narrowed by, but for `q`."""
+    """What the parameters mean to the store."""
     where: list[Filter] = []
     if query.phone is not None:
         phone = normalize.phone(query.phone)
@@ -68,7 +66,10 @@ def filter_of(tx: ReadTx, actor: Actor, query: ContactQuery) -> Filter:
         where.append({"owner_id": query.owner_id})
     if query.segment is not None:
         where.append(segment_filter(tx, actor, "contact", query.segment))
-    return AllOf(tuple(where)) if where else {}
+    asked: Filter = AllOf(tuple(where)) if where else {}
+    if query.q is None or not query.q.strip():
+        return asked
+    return AllOf((asked, matching(tx, KINDS, actor, "contact", query.q, where=asked)))
 
 
 def _only(person: Person | None) -> Filter:

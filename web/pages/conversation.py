@@ -45,16 +45,23 @@ class Talk:
     """Lead id → number, for items of other leads."""
     earlier: str | None
     """Cursor of what came before."""
+    address: str
+    """Where that is asked for."""
 
 
 def talk(tx: ReadTx, actor: Actor, lead: Lead, before: str | None = None) -> Talk:
     """The newest `PAGE` items of the lead's person, or those before the cursor."""
     where: dict[str, Any] = {"person_id": lead.person_id} if lead.person_id else {"lead_id": lead.id}
     found = tx.find(TIMELINE, where, sort="-at", limit=PAGE, after=before)
+    return told(tx, actor, found, f"/leads/{lead.id}/timeline")
+
+
+def told(tx: ReadTx, actor: Actor, found: list[TimelineItem], address: str) -> Talk:
+    """Up to `PAGE` items that were found, newest first, as far as the reader may see them."""
     earlier = tx.cursor_after(TIMELINE, found[-1], "-at") if len(found) == PAGE else None
     numbers = _numbers(tx, actor, {item.lead_id for item in found if item.lead_id})
     visible = [item for item in reversed(found) if is_readable(tx, actor, item)]
-    return Talk(visible, numbers, earlier)
+    return Talk(visible, numbers, earlier, address)
 
 
 def _numbers(tx: ReadTx, actor: Actor, ids: set[str]) -> dict[str, int]:

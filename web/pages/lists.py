@@ -11,6 +11,7 @@ from aiohttp import web
 
 from crm_core.actor import Actor
 from crm_core.calls import CALLS, list_calls
+from crm_core.contacts import readable_person
 from crm_core.leads import LEADS, Lead, list_leads
 from crm_core.people import Person, find_person
 from crm_core.search import matching
@@ -59,8 +60,9 @@ def since(period: str, now: datetime) -> datetime | None:
     return today - timedelta(days=_BACK[period])
 
 
-def _people(tx: ReadTx, ids: set[str | None]) -> dict[str, Person]:
-    return {each: found for each in ids if each and (found := find_person(tx, each)) is not None}
+def _people(tx: ReadTx, actor: Actor, ids: set[str | None]) -> dict[str, Person]:
+    """Of tasks and calls: those whom the reader may see."""
+    return {each: found for each in ids if each and (found := readable_person(tx, actor, each)) is not None}
 
 
 def _users(tx: ReadTx, desk: Desk) -> dict[str, str]:
@@ -93,7 +95,8 @@ def lead_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], st
     sort = query.get("sort") if query.get("sort") in dict(SORTS) else "-created_at"
     filters = lead_filter(tx, actor, query, start)
     items = list_leads(tx, actor, filters, sort=str(sort), limit=PAGE, after=query.get("after") or None)
-    people = _people(tx, {lead.person_id for lead in items})
+    ids = {lead.person_id for lead in items}
+    people = {each: found for each in ids if each and (found := find_person(tx, each)) is not None}
     return Rows(items, _next(tx, LEADS, items, str(sort)), people, users=_users(tx, desk))
 
 
@@ -153,7 +156,7 @@ def call_rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str], st
     if start is not None:
         where["started_at"] = Gte(start)
     items = list_calls(tx, actor, where, limit=PAGE, after=query.get("after") or None)
-    people = _people(tx, {call.person_id for call in items})
+    people = _people(tx, actor, {call.person_id for call in items})
     leads = leads_by_id(tx, {call.lead_id for call in items if call.lead_id})
     return Rows(items, _next(tx, CALLS, items, "-started_at"), people, leads, staff=staff(tx, desk))
 

@@ -44,6 +44,7 @@ SECTIONS = (
     ("deals", "/deals", mark("Сделки"), "board", "deal"),
     ("tasks", "/tasks", mark("Задачи"), "task", "task"),
     ("calls", "/calls", mark("Звонки"), "phone", "call"),
+    ("customers", "/companies", mark("Клиенты"), "building", "company"),
     ("products", "/products", mark("Товары"), "box", "product"),
     ("ops", "/ops", mark("Каналы"), "pulse", "connector"),
 )

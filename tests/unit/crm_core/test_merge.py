@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from crm_core.actor import SYSTEM
 from crm_core.calls import CALLS, CallRecord
 from crm_core.companies import COMPANIES, create_company, edit_company, find_company
 from crm_core.company import Company
-from crm_core.deals import DEALS, Deal
 from crm_core.errors import Conflict, Invalid
 from crm_core.leads import LEADS, Lead, Source
 from crm_core.merge import FORGET, MERGES, MOVE, MOVED, PIECE, Merge, merge_companies, merge_people, on_forget, on_move
@@ -30,14 +28,12 @@ from crm_core.people import (
     file_duplicate,
     find_person,
 )
-from crm_core.pipelines import Pipeline, PipelineStage
 from crm_core.rights import Rights
 from crm_core.stages import Stage
 from crm_core.tasks import TASKS, Task
 from crm_core.timeline import TIMELINE, ItemKind, TimelineItem
 from crm_core.timers import due, fire
 from crm_core.unmerge import UNDO, on_undo, undo_merge
-from crm_core.worth import note_unwon, note_won
 from firstline.schema import SCHEMA
 from storage import IdSource, Store, Tx, open_store
 from workhours import ManualClock
@@ -55,11 +51,6 @@ OURS = Company(
         Stage("won", "Успешный", "won"),
     ),
     rights=Rights.everything("admin"),
-    pipelines={
-        "equipment": Pipeline(
-            "equipment", "Оборудование", (PipelineStage("new", "Новая"), PipelineStage("won", "Завершена", "won"))
-        )
-    },
 )
 SOURCE = Source(channel="form", connector="site")
 HANDLERS = {MOVE: on_move, UNDO: on_undo, FORGET: on_forget}
@@ -94,17 +85,6 @@ def add_lead(tx: Tx, id: str, person_id: str, *, open: bool = True) -> Lead:
         queue="first-line", owner_id="usr_1", **touches, **times,
     )  # fmt: skip
     return tx.insert(LEADS, lead)
-
-
-def add_deal(tx: Tx, id: str, person_id: str, **more: Any) -> None:
-    times = {"stage_since": NOW, "last_activity_at": NOW, "created_at": NOW, "updated_at": NOW}
-    values = {"title": "Станок", "pipeline": "equipment", "stage": "new", "person_id": person_id} | times | more
-    tx.insert(DEALS, Deal(id=id, number=tx.next_number("deal"), **values))
-
-
-def add_won_deal(tx: Tx, id: str, person_id: str, amount: Decimal, at: datetime) -> None:
-    add_deal(tx, id, person_id, stage="won", open=False, amount=amount, closed_at=at)
-    note_won(tx, person_id, None, amount, at)
 
 
 def add_items(tx: Tx, person_id: str, number: int) -> None:
@@ -323,54 +303,6 @@ async def test_pairs_of_possible_duplicates_are_settled_and_come_back(two: Store
     await undo(two, done.id)
     found = {(each.first_id, each.second_id, each.state) for each in await look(two, lambda tx: tx.find(DUPLICATES))}
     assert found == {("per_ivan", "per_pyotr", "open"), ("per_ivan", "per_third", "open")}
-
-
-async def test_what_both_bought_adds_up_and_comes_apart(two: Store) -> None:
-    await two.write(add_won_deal, "deal_1", "per_ivan", Decimal(700_000), NOW - DAY)
-    await two.write(add_won_deal, "deal_2", "per_pyotr", Decimal(400_000), NOW - 2 * DAY)
-    done = await merge(two)
-    person = await look(two, find_person, "per_pyotr")
-    assert (person.won_count, person.won_sum, person.abc, person.rfm, person.last_won_at) == (
-        2, Decimal(1_100_000), "B", "regular", NOW - DAY,
-    )  # fmt: skip
-    await undo(two, done.id)
-    person = await look(two, find_person, "per_pyotr")
-    assert (person.won_count, person.won_sum, person.abc, person.rfm, person.last_won_at) == (
-        1, Decimal(400_000), "C", "new", NOW - 2 * DAY,
-    )  # fmt: skip
-
-
-async def test_a_deal_that_was_won_after_the_merge_takes_its_worth_back_with_it(two: Store) -> None:
-    await two.write(add_won_deal, "deal_2", "per_pyotr", Decimal(400_000), NOW - 2 * DAY)
-    await two.write(add_deal, "deal_1", "per_ivan")
-    done = await merge(two)
-
-    def win(tx: Tx) -> None:
-        deal = tx.require(DEALS, "deal_1")
-        tx.update(DEALS, deal, stage="won", open=False, closed_at=NOW, amount=Decimal(900_000))
-        note_won(tx, deal.person_id, None, Decimal(900_000), NOW)
-
-    await two.write(win)
-    await undo(two, done.id)
-    ivan, pyotr = await look(two, find_person, "per_ivan"), await look(two, find_person, "per_pyotr")
-    assert (ivan.won_count, ivan.won_sum, ivan.last_won_at) == (1, Decimal(900_000), NOW)
-    assert (pyotr.won_count, pyotr.won_sum, pyotr.last_won_at) == (1, Decimal(400_000), NOW - 2 * DAY)
-
-
-async def test_a_deal_that_was_lost_after_the_merge_leaves_no_sum_below_zero(two: Store) -> None:
-    await two.write(add_won_deal, "deal_1", "per_ivan", Decimal(700_000), NOW - DAY)
-    done = await merge(two)
-
-    def reopen(tx: Tx) -> None:
-        deal = tx.require(DEALS, "deal_1")
-        tx.update(DEALS, deal, stage="new", open=True, closed_at=None)
-        note_unwon(tx, deal.person_id, None, Decimal(700_000), NOW - DAY)
-
-    await two.write(reopen)
-    await undo(two, done.id)
-    for each in ("per_ivan", "per_pyotr"):
-        person = await look(two, find_person, each)
-        assert (person.won_count, person.won_sum, person.last_won_at, person.abc) == (0, Decimal(0), None, None), each
 
 
 async def test_companies_merge_with_their_contacts_and_requisites_that_go_together(two: Store) -> None:

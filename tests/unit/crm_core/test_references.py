@@ -22,7 +22,7 @@ from crm_core.personal_data import CONSENTS, Consent
 from crm_core.references import TO_COMPANY, TO_PERSON
 from crm_core.removal import delete_company
 from crm_core.rights import Rights
-from crm_core.sheets.kinds import remember_external
+from crm_core.sheets.kinds import external_of, remember_external
 from crm_core.tasks import TASKS, Link, Task, insert, of_record
 from crm_core.unmerge import undo_merge
 from firstline.schema import SCHEMA
@@ -166,19 +166,21 @@ async def test_a_company_with_tasks_or_documents_is_not_deleted_and_a_code_of_an
     assert await store.read(linked, "company", "1c", "GUID-2") is None
 
 
-KINDS = import_kinds({})
-
-
 async def test_an_import_finds_what_1c_named_and_1c_what_an_import_named(store: Store) -> None:
-    def fill(tx: Tx) -> None:
-        link(tx, "company", "1c", "GUID-1", "com_1")
-        remember_external(tx, KINDS["companies"], "000123", "com_2")
-        remember_external(tx, KINDS["products"], "000123", "prd_1")
+    kind = import_kinds({})["contacts"]
 
-    await store.write(fill)
-    assert await store.read(named_in_table, "company", "GUID-1") == "com_1"
-    assert await store.read(linked, "company", "1c", "000123") == "com_2"
-    assert await store.read(named_in_table, "contact", "000123") is None
-    assert await store.read(name_for_table, "company", "com_1") == "GUID-1"
-    await store.write(link, "company", "1c", "GUID-3", "com_2")
-    assert await store.read(name_for_table, "company", "com_2") == "000123", "what the table called it comes first"
+    def fill(tx: Tx) -> tuple[str, str]:
+        ivan = create_person(tx, SYSTEM, {"name": "Иван"})
+        anna = create_person(tx, SYSTEM, {"name": "Анна"})
+        link(tx, "contact", "1c", "GUID-1", ivan.id)
+        remember_external(tx, kind, "000123", anna.id)
+        remember_external(tx, kind, "GUID-1", anna.id)
+        return ivan.id, anna.id
+
+    ivan, anna = await store.write(fill)
+    assert await store.read(external_of, kind, "GUID-1") == ivan, "what is tied stays"
+    assert await store.read(linked, "contact", "1c", "000123") == anna
+    assert await store.read(named_in_table, "company", "000123") is None
+    assert await store.read(name_for_table, "contact", ivan) == "GUID-1"
+    await store.write(link, "contact", "1c", "GUID-3", anna)
+    assert await store.read(name_for_table, "contact", anna) == "000123", "what the table called it comes first"

@@ -228,6 +228,7 @@ BROKEN = [
     ("task_groups.toml", 'key = "checking"', 'key = "new"', "task_groups.toml: task_groups.purchase_check.stages[1].key", "stages[0].key"),  # noqa: E501
     ("task_groups.toml", '"Проверка закупок"', '""', "task_groups.toml: task_groups.purchase_check.title", "не меньше 1"),  # noqa: E501
     ("customers.toml", 'a_from = "5000000"', 'a_from = "500"', "customers.toml: customers.a_from", "не меньше b_from"),
+    ("pipelines.toml", 'price = "amount"', 'price = "probability"', "pipelines.toml: conversion.carried", "amount"),
     ("customers.toml", "regular_from = 2", "regular_from = 0", "customers.toml: customers.regular_from", "2"),
     ("vat.toml", 'percent = "22"', 'percent = "many"', "vat.toml: vat.rates[0].percent", "число"),
     ("vat.toml", "since = 2026-01-01 ", "since = 2026-02-01 ", "vat.toml: vat.usual", "на 01.01.2026 нет ставки"),

@@ -3,6 +3,7 @@
 import { play, startAlerts } from "./alerts.js";
 import { startCalls } from "./calls.js";
 import { startComposer } from "./composer.js";
+import { startCustomers } from "./customers.js";
 import { startDeals } from "./deals.js";
 import { calmly, startStream } from "./live.js";
 import { startMenus } from "./menus.js";
@@ -18,6 +19,7 @@ startCalls();
 startComposer();
 startWorkplace();
 startDeals();
+startCustomers();
 
 document.body.addEventListener("live:notification", () => play("message"));
 document.body.addEventListener("live:notification", trigger("bell:changed"));

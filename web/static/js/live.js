@@ -3,7 +3,7 @@
 // The page was made at a known place of the change feed, so the stream starts there and nothing between is missed. The
 // browser reconnects by itself and resumes from the last id; where it gives up (a refused request) we start anew.
 
-const ENTITIES = ["lead", "deal", "timeline", "task", "call", "user", "notification", "connector", "queue", "quarantine", "outbox"];
+const ENTITIES = ["lead", "deal", "contact", "company", "timeline", "task", "call", "user", "notification", "connector", "queue", "quarantine", "outbox"];
 const RETRY = 3000;
 const PATIENCE = 2000;
 /* Milliseconds without the stream after which the reader is told; a page load or a short gap stays unnoticed. */

@@ -192,6 +192,7 @@ function swapped(event) {
 
 export function startWorkplace() {
   document.addEventListener("keydown", keys);
+  document.addEventListener("toggle", letters, true);
   if (!document.getElementById("work")) return;
   document.body.addEventListener("live:lead", leadNews);
   document.body.addEventListener("live:timeline", timelineNews);
@@ -218,7 +219,6 @@ export function startWorkplace() {
     event.preventDefault(); // Enter in a field saves it by leaving it
     document.activeElement.blur();
   });
-  document.addEventListener("toggle", letters, true);
   document.addEventListener("toggle", ({ target }) => target.matches(".add[open]") && target.querySelector("input").focus(), true);
   document.addEventListener("scroll", scrolled, true);
   addEventListener("resize", () => pinned && toEnd());
