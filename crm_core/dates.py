@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, tzinfo
 
-YEARS = range(1971, 2200)
-"""What every part of the hub can count with."""
+YEARS = range(1971, 2199)
+"""What every part of the hub can count with: working time, with a year to spare on both sides."""
 DAY_MEND = "Нужна дата: 24.11.2026"
 MOMENT_MEND = "Нужны дата и время: 24.11.2026 15:00"
 _DAYS = ("%d.%m.%Y",)

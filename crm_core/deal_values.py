@@ -74,7 +74,7 @@ def _check_words(values: dict[str, Any], wrong: Wrong) -> None:
     elif step and max(len(step.text), len(step.commitment)) > MAX_WORDS:
         wrong["next_step"] = f"Следующий шаг и обещание клиента не длиннее {MAX_WORDS} знаков"
     elif step and step.at.year not in YEARS:
-        wrong["next_step"] = "Такого срока следующего шага быть не может"
+        wrong["next_step"] = f"Год следующего шага — от {YEARS[0]} до {YEARS[-1]}"
 
 
 def _check_references(tx: ReadTx, values: Mapping[str, Any], wrong: Wrong) -> None:
@@ -105,8 +105,10 @@ def _check_forecast(values: Mapping[str, Any], wrong: Wrong) -> None:
     probability, close = values.get("probability"), values.get("expected_close")
     if probability is not None and not (isinstance(probability, int) and 0 <= probability <= 100):
         wrong["probability"] = "Нужно целое число процентов от 0 до 100"
-    if close is not None and not (isinstance(close, date) and close.year in YEARS):
+    if close is not None and not isinstance(close, date):
         wrong["expected_close"] = DAY_MEND
+    elif close is not None and close.year not in YEARS:
+        wrong["expected_close"] = f"Год — от {YEARS[0]} до {YEARS[-1]}"
 
 
 def _take_fields(company: Company, values: dict[str, Any]) -> None:

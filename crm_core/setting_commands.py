@@ -279,13 +279,13 @@ def _check_all(
     former, wanted = applied(blueprint.tables, rows), applied(blueprint.tables, after)
     if len(entries(edit.table, wanted)) > MAX_ENTRIES:
         raise Invalid({"key": f"В этом разделе уже {MAX_ENTRIES} записей: больше не бывает"})
+    _check_type(tx, edit, former, wanted)
     old = built(tx, blueprint, former)
     try:
         new = built(tx, blueprint, wanted)
     except Invalid as error:
         raise Invalid(_seen_from(edit, wanted, error.fields)) from error
     check_moves(old, new, edit.table, edit.key, edit.moves)
-    _check_type(tx, edit, former, wanted)
     if wrong := objections(tx, actor, old, new, edit.moves):
         raise Invalid(wrong)
 

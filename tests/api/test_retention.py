@@ -16,7 +16,7 @@ from firstline.schema import SCHEMA
 from router.erasure import Eraser
 from router.erasure_reach import Kept
 from router.hours import AUTO_ANSWERS, AutoAnswer
-from router.journal import JOURNAL
+from router.journal import JOURNAL, is_bare
 from router.retention import RULES, Keeper
 from storage import ReadTx, Tx
 from tests.api.hub import Bench
@@ -159,18 +159,17 @@ async def test_what_has_no_term_stays_for_ever(bench: Bench) -> None:
 
 
 async def test_a_preview_tells_what_would_go_and_changes_nothing(bench: Bench) -> None:
-    gone = await closed(bench, "+79030000001")
+    await closed(bench, "+79030000001")
     bench.clock.push(3 * YEAR)
     admin = await bench.token("admin")
     rules = {each["rule"]: each for each in await admin.items("/api/v1/retention")}
     assert set(rules) == {rule.key for rule in RULES}
-    assert (rules["closed_leads"]["days"], rules["closed_leads"]["due"]) == (1095, 1)
-    assert (rules["audit"]["days"], rules["audit"]["due"], rules["audit"]["older_than"]) == (None, 0, None)
-    assert rules["journal"]["due"] == 1
-    assert rules["closed_leads"]["started_at"] is None
-    assert await erasing(bench) == set()
+    assert (rules["journal"]["days"], rules["journal"]["due"], rules["journal"]["started_at"]) == (365, 1, None)
+    for never in ("audit", "closed_leads"):
+        assert (rules[never]["days"], rules[never]["due"], rules[never]["older_than"]) == (None, 0, None)
+    assert await bench.hub.store.read(lambda tx: all(not is_bare(each) for each in tx.find(JOURNAL)))
     await kept(bench, bench.hub.desk.company.retention)
-    assert await erasing(bench) == {gone["person"]["id"]}
     after = {each["rule"]: each for each in await admin.items("/api/v1/retention")}
-    assert (after["closed_leads"]["due"], after["closed_leads"]["done"]) == (0, 1)
-    assert after["closed_leads"]["finished_at"] is not None
+    assert (after["journal"]["due"], after["journal"]["done"]) == (0, 1)
+    assert after["journal"]["finished_at"] is not None
+    assert await erasing(bench) == set()

@@ -10,11 +10,11 @@ from playwright.async_api import Page, expect
 
 from crm_core.actor import SYSTEM
 from crm_core.companies import create_company
+from crm_core.contacts import create_person
 from crm_core.deals import Deal, create_deal
 from crm_core.documents.issued import DOCUMENTS
 from crm_core.documents.library import update_template
 from crm_core.lines import Line
-from router.person import create_person
 from storage import Tx
 from tests.browser.conftest import Sit
 from tests.browser.office import DESKTOP, PHONE, SMALL_PHONE, Office, Seat

@@ -9,12 +9,12 @@ from playwright.async_api import expect
 
 from crm_core.actor import SYSTEM
 from crm_core.companies import create_company
+from crm_core.contacts import create_person
 from crm_core.deals import create_deal
 from crm_core.products import create_product
 from crm_core.task_commands import create_task
 from crm_core.tasks import TASKS, Link, TaskState
 from crm_core.users import User
-from router.person import create_person
 from storage import Tx
 from tests.browser.conftest import Sit
 from tests.browser.office import PHONE, Office

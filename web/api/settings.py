@@ -36,6 +36,8 @@ class SettingTableOut(Out, frozen=True, kw_only=True):
 
 class SettingTables(Out, frozen=True, kw_only=True):
     items: list[SettingTableOut]
+    next: str | None = None
+    """There are never more."""
 
 
 async def tables(call: Call[None, None]) -> SettingTables:
@@ -76,6 +78,8 @@ class SettingTable(Out, frozen=True, kw_only=True):
     version: int
     """Of the order, for `If-Match`."""
     items: list[SettingOut]
+    next: str | None = None
+    """There are never more."""
 
 
 def show_table(shelf: Shelf) -> SettingTable:
@@ -118,17 +122,21 @@ class SettingPatch(In, frozen=True, kw_only=True):
     moves: Moves = {}
 
 
-def _edit(call: Call[None, Any]) -> Edit:
-    return Edit(call.ids["table"], call.ids["key"], call.if_match, call.body.comment, call.body.moves)
+def _edit(call: Call[None, Any], version: int | None) -> Edit:
+    return Edit(call.ids["table"], call.ids["key"], version, call.body.comment, call.body.moves)
 
 
 async def put(call: Call[None, SettingPut]) -> SettingOut:
     """Add an entry, or put another in its place; it holds from the next transaction on."""
-    return show(await call.write(commands.save_entry, call.services.blueprint, _edit(call), call.body.value))
+    return show(
+        await call.write(commands.save_entry, call.services.blueprint, _edit(call, call.if_match), call.body.value)
+    )
 
 
 async def patch(call: Call[None, SettingPatch]) -> SettingOut:
-    return show(await call.write(commands.change_entry, call.services.blueprint, _edit(call), call.body.value))
+    return show(
+        await call.write(commands.change_entry, call.services.blueprint, _edit(call, call.if_match), call.body.value)
+    )
 
 
 async def reset(call: Call[None, None]) -> None:

@@ -12,6 +12,7 @@ from crm_core import timers
 from crm_core.actor import SYSTEM, Actor
 from crm_core.companies import create_company
 from crm_core.company import Company
+from crm_core.contacts import create_person
 from crm_core.deals import create_deal
 from crm_core.notifications import NOTIFICATIONS
 from crm_core.task_commands import create_task
@@ -21,7 +22,6 @@ from distribution.desk import Desk
 from firstline.schema import SCHEMA
 from firstline.settings import load_settings
 from router.clockwork import handlers
-from router.person import create_person
 from storage import IdSource, Store, Tx, open_store
 from workhours import ManualClock
 

@@ -15,6 +15,7 @@ import pytest
 from crm_core.actor import SYSTEM, Actor
 from crm_core.companies import COMPANIES, create_company
 from crm_core.company import Company
+from crm_core.contacts import create_person
 from crm_core.dates import DateError, parse_day, parse_moment
 from crm_core.deal_approvals import approve, ask, refuse, withdraw
 from crm_core.deal_forecast import forecast
@@ -29,7 +30,6 @@ from crm_core.pipelines import Pipeline
 from crm_core.users import User, create_user
 from firstline.schema import SCHEMA
 from firstline.settings import load_settings
-from router.person import create_person
 from storage import IdSource, Store, Tx, open_store
 from workhours import ManualClock
 

@@ -15,6 +15,7 @@ import pytest
 from crm_core.actor import SYSTEM, Actor
 from crm_core.audit import AUDIT
 from crm_core.company import Company
+from crm_core.contacts import edit_person
 from crm_core.deals import create_deal
 from crm_core.external import EXTERNAL_REFS
 from crm_core.merge import merge_people
@@ -27,7 +28,6 @@ from crm_core.users import USERS, User, create_user
 from distribution.desk import Desk
 from firstline.opening import opened
 from firstline.settings import load_settings
-from router.person import edit_person
 from router.sheets.contacts import Contacts
 from router.sheets.registry import import_kinds
 from router.sheets.worker import ABANDONED, PIECE, ImportWorker, waiting
@@ -228,7 +228,7 @@ async def test_whoever_asks_undoes_an_import_though_its_author_has_left(store: S
     job = await run(store, await prepared(store, table(3), actor=anna))
     await store.write(lambda tx: tx.update(USERS, tx.require(USERS, anna.id or ""), active=False))
     undoing = await store.write(jobs.undo, boris, KINDS, job.id)
-    await ImportWorker(store, KINDS, COMPANY, gives_way=False).work_off(undoing)
+    await ImportWorker(store, KINDS, DESK, gives_way=False).work_off(undoing)
     job = await now(store, job)
     assert (job.state, job.undone) == (State.UNDONE, 3)
     made = await store.read(lambda tx: tx.find(AUDIT, {"actor_id": boris.id}))

@@ -22,6 +22,7 @@ from crm_core.sheets import jobs
 from crm_core.sheets.exporting import export_page, header
 from crm_core.sheets.jobs import IMPORTS, Import, OnDuplicate, Rule, State
 from crm_core.sheets.survey import in_words, survey
+from distribution.desk import Desk
 from firstline.opening import opened
 from firstline.settings import load_settings
 from router.sheets.registry import import_kinds
@@ -52,7 +53,7 @@ async def imported(store: Store, kind: str, content: str, rule: OnDuplicate = On
 
 
 async def worked_off(store: Store, job: Import) -> Import:
-    await ImportWorker(store, KINDS, COMPANY, actor=SYSTEM, gives_way=False).work_off(job)
+    await ImportWorker(store, KINDS, Desk(COMPANY, SETTINGS.queues), actor=SYSTEM, gives_way=False).work_off(job)
     return await store.read(lambda tx: tx.require(IMPORTS, job.id))
 
 
