@@ -19,7 +19,7 @@ from crm_core.changes import CHANGES, Change
 from crm_core.search_words import indexed, kind_word, readings, words
 from storage import AllOf, Collection, Entity, Filter, Gt, In, ReadTx, Tx
 
-FORMAT = 1
+FORMAT = 2
 """Grows when words are made in another way: every store then builds its index anew."""
 AT_ONCE = 100
 """Records in one piece of the build, and entries in one look at the index."""
@@ -80,7 +80,7 @@ class Kind:
     """Ids of records that the question names: by number, phone, email."""
     touches: Callable[[ReadTx, str], Iterable[tuple[str, str]]] = lambda tx, id: ()
     """Records, as (kind, id), that are found by texts of this one."""
-    readable: Callable[[Actor, Any], bool] = lambda actor, record: True
+    readable: Callable[[ReadTx, Actor, Any], bool] = lambda tx, actor, record: True
     """What `scope` leaves open, because it stands in no field of the store."""
 
 
@@ -275,7 +275,7 @@ class Question:
         candidates = islice(self.ids(kind), MOST_SIFTED)
         while len(found) < limit and (piece := list(islice(candidates, AT_ONCE))):
             readable = self._tx.find(kind.collection, AllOf(({"id": In(piece)}, scope)))
-            visible = {record.id for record in readable if kind.readable(actor, record)}
+            visible = {record.id for record in readable if kind.readable(self._tx, actor, record)}
             found += [id for id in piece if id in visible]
         return found[:limit]
 

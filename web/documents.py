@@ -139,6 +139,8 @@ class Documents:
     async def attachment_of(self, document: Document, format: str | None = None) -> tuple[Attachment, str]:
         """The last version as a file for a letter, and its format: PDF when it can be made, unless one is named.
         Refusals as in `pdf_of`."""
+        if not document.files:
+            raise Missing("Файла документа больше нет")
         file = document.files[-1]
         wanted = format or ("pdf" if self.makes_pdf or file.pdf else "docx")
         blob = await self.pdf_of(document, file) if wanted == "pdf" else file.blob
