@@ -75,7 +75,8 @@ def show_document(document: Document) -> DocumentOut:
     names = [name for name in DocumentOut.__struct_fields__ if name not in ("versions", "size", "sendings")]
     shown: dict[str, Any] = {name: getattr(document, name) for name in names}
     sendings = [SendingOut(**msgspec.structs.asdict(each)) for each in document.sendings]
-    return DocumentOut(**shown, versions=len(document.files), size=document.files[-1].size, sendings=sendings)
+    size = document.files[-1].size if document.files else 0
+    return DocumentOut(**shown, versions=len(document.files), size=size, sendings=sendings)
 
 
 class DocumentQuery(ListQuery, frozen=True, kw_only=True):
