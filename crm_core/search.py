@@ -85,7 +85,7 @@ class Kind:
     """Ids of records that the question names: by number, phone, email."""
     touches: Callable[[ReadTx, str], Iterable[tuple[str, str]]] = lambda tx, id: ()
     """Records, as (kind, id), that are found by texts of this one."""
-    readable: Callable[[Actor, Any], bool] = lambda actor, record: True
+    readable: Callable[[ReadTx, Actor, Any], bool] = lambda tx, actor, record: True
     """What `scope` leaves open, because it stands in no field of the store."""
 
     @property
@@ -295,7 +295,7 @@ class Question:
         candidates = islice(self.ids(kind), MOST_SIFTED)
         while len(found) < limit and (piece := list(islice(candidates, AT_ONCE))):
             readable = self._tx.find(kind.collection, AllOf(({"id": In(piece)}, scope)))
-            visible = {record.id for record in readable if kind.readable(actor, record)}
+            visible = {record.id for record in readable if kind.readable(self._tx, actor, record)}
             found += [id for id in piece if id in visible]
         return found[:limit]
 

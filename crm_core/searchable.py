@@ -11,6 +11,9 @@ from crm_core.actor import Actor
 from crm_core.companies import COMPANIES, CustomerCompany, find_company
 from crm_core.contacts import contact_scope
 from crm_core.deals import DEALS, Deal, deal_scope
+from crm_core.documents.issued import DOCUMENTS, Document, is_readable
+from crm_core.documents.library import KINDS as KIND_TITLES
+from crm_core.documents.links import reads_all_records
 from crm_core.leads import LEADS, Lead, lead_scope
 from crm_core.people import PEOPLE, Person, by_email, by_phone, find_person
 from crm_core.products import PRODUCTS, Product
@@ -107,6 +110,10 @@ def _task_scope(actor: Actor) -> Filter | None:
     return AllOf(({},)) if scope else scope
 
 
+def _task_is_readable(tx: ReadTx, actor: Actor, task: Task) -> bool:
+    return may_read(actor, task)
+
+
 def _deal_texts(tx: ReadTx, deal: Deal) -> Texts:
     person = find_person(tx, deal.person_id) if deal.person_id else None
     customer = find_company(tx, deal.company_id) if deal.company_id else None
@@ -143,14 +150,38 @@ def _product_scope(actor: Actor) -> Filter | None:
     return visible(actor, "product", owner_fields=())
 
 
+def _document_texts(tx: ReadTx, document: Document) -> Texts:
+    """Its number and kind, and the customer as the paper names him."""
+    customer, person = document.data.get("customer", {}), document.data.get("person", {})
+    theirs = (customer.get("name"), customer.get("full_name"), customer.get("inn"), person.get("name"))
+    return Texts((document.number, document.title, KIND_TITLES.get(document.kind), *theirs))
+
+
+def _document_scope(actor: Actor) -> Filter | None:
+    """Of which record a document is stands in another collection: it is asked about one by one, where need be."""
+    scope = visible(actor, "document", owner_fields=("created_by",))
+    return scope if scope is None or reads_all_records(actor) else AllOf((scope,))
+
+
+def _named_documents(tx: ReadTx, text: str) -> Iterator[str]:
+    for number in dict.fromkeys((text, text.upper(), text.lstrip("#№ "), text.lstrip("#№ ").upper())):
+        yield from (each.id for each in tx.find(DOCUMENTS, {"number": number}, limit=MOST_LEADS))
+
+
 LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _named_leads, _lead_touches)
 CONTACT = Kind(
     "contact", PEOPLE, lambda person: person.name, _contact_texts, contact_scope, _named_contact, _contact_touches
 )
-TASK = Kind("task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=may_read)
+TASK = Kind(
+    "task", TASKS, lambda task: task.title, _task_texts, _task_scope, _numbered(TASKS), readable=_task_is_readable
+)
 DEAL = Kind("deal", DEALS, lambda deal: deal.title, _deal_texts, deal_scope, _numbered(DEALS))
 COMPANY = Kind(
     "company", COMPANIES, lambda company: company.name, _company_texts, _company_scope, touches=_company_touches
 )
 PRODUCT = Kind("product", PRODUCTS, lambda product: product.name, _product_texts, _product_scope)
-KINDS = {kind.name: kind for kind in (CONTACT, COMPANY, LEAD, DEAL, TASK, PRODUCT)}
+DOCUMENT = Kind(
+    "document", DOCUMENTS, lambda document: document.title, _document_texts, _document_scope, _named_documents,
+    readable=is_readable,
+)  # fmt: skip
+KINDS = {kind.name: kind for kind in (CONTACT, COMPANY, LEAD, DEAL, TASK, PRODUCT, DOCUMENT)}

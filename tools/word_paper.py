@@ -4,6 +4,7 @@ headings repeat on each page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +34,7 @@ COLUMNS: tuple[tuple[str, str, int, Any], ...] = (
     ("Скидка", "{% if line.discount %}{{ line.discount|number }} %{% else %}—{% endif %}", 15, RIGHT),
     (
         "НДС",
-        "{% if line.vat_rate is none %}без НДС{% else %}{% if not line.vat_included %}сверх цены {% endif %}{{ line.vat_rate|number }} %{% endif %}",
+        "{% if line.vat_rate is none %}без НДС{% else %}{{ line.vat_rate|number }} %{% if not line.vat_included %} сверх цены{% endif %}{% endif %}",
         17,
         RIGHT,
     ),
@@ -141,9 +142,8 @@ class Paper:
                 fill(cell.add_paragraph(), text, LEFT, size=10)
         for cell, side in zip(table.rows[1].cells, ("firm", "customer"), strict=True):
             fill(cell.paragraphs[0], "", LEFT, size=10)
-            fill(cell.add_paragraph(), f"{{%p if {side}.director_position %}}", LEFT, size=10)
-            fill(cell.add_paragraph(), f"{{{{ {side}.director_position }}}}", LEFT, size=10, after=10)
-            fill(cell.add_paragraph(), "{%p endif %}", LEFT, size=10)
+            position = f"{{% if {side}.director_position %}}{{{{ {side}.director_position }}}}{{% endif %}}"
+            fill(cell.add_paragraph(), position, LEFT, size=10, after=10)
             fill(cell.add_paragraph(), f"_______________ / {{{{ {side}.director|initials }}}}", LEFT, size=10)
             fill(cell.add_paragraph(), f'{{% if {side}.kind != "person" %}}М. П.{{% endif %}}', LEFT, size=9)
         for row in table.rows:
@@ -171,8 +171,13 @@ def fill(
 ) -> None:  # fmt: skip
     paragraph.alignment = align
     paragraph.paragraph_format.space_after, paragraph.paragraph_format.keep_with_next = Pt(after), keep
-    run = paragraph.add_run(text)
+    run = paragraph.add_run(_unbroken(text))
     run.bold, run.font.size, run.font.name, run.font.color.rgb = bold, Pt(size), FONT, RGBColor(0, 0, 0)
+
+
+def _unbroken(text: str) -> str:
+    """«50 %» and «№ 7» stay on one line."""
+    return re.sub(r"№ ", "№\u00a0", re.sub(r"(?<=[\d}]) %(?!\})", "\u00a0%", text))
 
 
 def flush(table: Any) -> None:

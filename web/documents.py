@@ -108,12 +108,12 @@ class Documents:
         raise Missing(f"У шаблона «{template.title}» нет файла: загрузите его")
 
     async def check_upload(self, content: bytes) -> None:
-        """`422` with the sentence and the place when a file is not fit to be a template."""
+        """`Invalid` with the sentence and the place when a file is not fit to be a template."""
         async with self._one_at_a_time:
             try:
                 await asyncio.to_thread(check_template, content)
             except TemplateProblem as error:
-                raise invalid(**{"attachments[0]": str(error)}) from error
+                raise Invalid({"attachments[0]": str(error)}) from error
 
     async def pdf_of(self, document: Document, file: DocumentFile) -> str:
         """Blob of this version as PDF; converted once."""
@@ -139,6 +139,8 @@ class Documents:
     async def attachment_of(self, document: Document, format: str | None = None) -> tuple[Attachment, str]:
         """The last version as a file for a letter, and its format: PDF when it can be made, unless one is named.
         Refusals as in `pdf_of`."""
+        if not document.files:
+            raise Missing("Файла документа больше нет")
         file = document.files[-1]
         wanted = format or ("pdf" if self.makes_pdf or file.pdf else "docx")
         blob = await self.pdf_of(document, file) if wanted == "pdf" else file.blob

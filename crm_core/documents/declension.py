@@ -115,6 +115,8 @@ def kinds_of(words: list[str]) -> tuple[list[Kind], str | None]:
         number = given[-1] if len(given) == len(free) and not _follows(kinds, given[0]) else given[0]
         kinds[number] = Kind.GIVEN
         gender = gender or given_gender(words[number])
+    if not found and len({his for word in words if (his := given_gender(word))} - {BOTH}) > 1:
+        gender = BOTH  # «Наталия Ким»: either may be the surname
     if gender in (None, BOTH):  # «Саша» may be either; the surname tells, where it can
         gender = next((each for word in words if (each := surname_gender(word.lower()))), gender)
     return kinds, gender
@@ -247,12 +249,8 @@ def _inflected(word: str, case: Case, fits: Callable[[Any], bool]) -> str | None
 
 
 def _with_yo(word: str, declined: str) -> str:
-    """The dictionary writes ё; whoever writes е keeps it."""
-    return (
-        declined
-        if "ё" in word.lower() or word.lower() not in declined.replace("ё", "е")
-        else declined.replace("ё", "е")
-    )
+    """The dictionary writes ё; whoever writes е in its place keeps it."""
+    return declined.replace("ё", "е") if "е" in word.lower() and "ё" not in word.lower() else declined
 
 
 def _cased(model: str, word: str) -> str:

@@ -103,6 +103,29 @@ async def test_a_page_of_documents_looks_at_a_bounded_number(bench: Bench, monke
     assert await bench.hub.store.read(lambda tx: documents_page(tx, seller, {}, after=cursor)) == ([], None)
 
 
+async def found(caller: Caller, text: str) -> list[str]:
+    answer = await caller.get("/api/v1/search", params={"q": text})
+    return [each["id"] for each in answer.json["documents"]]
+
+
+async def test_a_document_is_found_by_number_kind_and_customer_by_those_who_may_read_it(bench: Bench) -> None:
+    narrow(bench, "deal", read="own")
+    boris = await bench.hire("boris", "consultant")
+    admin, seller = await bench.token("admin"), await bench.sign_in("boris")
+    firm = (await admin.post("/api/v1/companies", {"name": "ООО «Василёк»"})).json
+    mine = await a_deal(admin, pipeline="equipment", owner_id=boris.id, company_id=firm["id"])
+    foreign = await a_deal(admin, pipeline="equipment", company_id=firm["id"])
+    body = {"template": "offer-equipment", "leave_blanks": True}
+    own = (await admin.post(f"/api/v1/deals/{mine['id']}/documents", body)).json
+    hidden = (await admin.post(f"/api/v1/deals/{foreign['id']}/documents", body)).json
+    for text in ("василёк", "коммерческое", "кп-2026"):
+        assert set(await found(admin, text)) == {own["id"], hidden["id"]}, text
+        assert await found(seller, text) == [own["id"]], text
+    assert (await found(admin, f"№ {hidden['number'].lower()}"))[0] == hidden["id"]
+    assert await found(seller, hidden["number"]) == []
+    assert await found(await bench.token("first_line"), "василёк") == []
+
+
 async def test_the_stream_tells_of_a_document_only_those_who_may_read_its_deal(bench: Bench) -> None:
     narrow(bench, "deal", read="own")
     boris = await bench.hire("boris", "consultant")

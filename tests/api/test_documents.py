@@ -234,3 +234,11 @@ async def test_only_those_who_keep_the_templates_change_them(bench: Bench) -> No
     assert (await consultant("DELETE", "/api/v1/templates/offer-service")).status == 403
     head = await bench.token("head_equipment")
     assert (await upload(head, docx("Текст"), **NEW)).status == 201
+
+
+async def test_what_a_template_may_say_is_told(bench: Bench) -> None:
+    guide = (await (await bench.token("consultant")).get("/api/v1/template-guide")).json
+    assert {"path": "customer.inn", "title": "Клиент: ИНН", "write": "{{ customer.inn }}"} in guide["variables"]
+    assert {"path": "lines[].name", "title": "Строки: наименование", "write": "{{ line.name }}"} in guide["variables"]
+    assert "decline" in {each["name"] for each in guide["filters"]}
+    assert (await (await bench.token("first_line")).get("/api/v1/template-guide")).status == 403

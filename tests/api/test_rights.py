@@ -51,6 +51,7 @@ CALLS: tuple[tuple[str, str, Any, frozenset[str]], ...] = (
     ("GET", "/documents", None, DOCUMENT_READERS),
     ("GET", "/tasks", None, EVERYBODY),
     ("GET", "/templates", None, DOCUMENT_READERS),
+    ("GET", "/template-guide", None, DOCUMENT_READERS),
     ("GET", "/users", None, EVERYBODY),
     ("GET", "/queues", None, EVERYBODY - {"procurement", "service_admin"}),
     ("GET", "/products", None, EVERYBODY - {"ops"}),

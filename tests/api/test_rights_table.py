@@ -144,7 +144,7 @@ async def test_search_finds_exactly_what_the_reader_may_see(world: World) -> Non
             (await world.callers[role].get(f"/api/v1/search?q={WORD} {word}&limit=200")).json
             for word in ("", *WORDS.values())
         ]
-        for entity in ("lead", "deal", "contact", "company", "task", "product"):
+        for entity in ENTITIES:
             expected = {case.id for case in world.of(entity) if granted(reader, "read", case)}
             seen = {each["id"] for found in answers for each in found[PATHS[entity]]}
             if foreign := (seen & {case.id for case in world.of(entity)}) - expected:

@@ -16,6 +16,7 @@ from crm_core.documents.issued import DOCUMENTS
 from crm_core.documents.library import update_template
 from crm_core.lines import Line
 from storage import Tx
+from tests.api.papers import docx
 from tests.browser.conftest import Sit
 from tests.browser.office import DESKTOP, PHONE, SMALL_PHONE, Office, Seat
 
@@ -125,4 +126,47 @@ async def test_the_documents_and_their_dialogs_fit_the_window(office: Office, si
     assert await seat.overflow() == 0
     await seat.page.get_by_role("button", name="Отправить", exact=True).click()
     await expect(seat.page.locator("#dialog [name=text]")).to_be_visible()
+    assert await seat.overflow() == 0
+
+
+def upload(page: Page, content: bytes) -> Any:
+    file = {"name": "акт.docx", "mimeType": "application/octet-stream", "buffer": content}
+    return page.locator("#templates [type=file]").set_input_files(files=[file])  # type: ignore[list-item]
+
+
+async def test_an_own_template_is_checked_added_switched_off_and_deleted(office: Office, sit: Sit) -> None:
+    seat = await sit(await office.hire("Админ", "admin"))
+    page = seat.page
+    await seat.go("/settings/templates")
+    await expect(page.locator("#templates tbody").first.locator("tr")).to_have_count(4)
+    for name, value in {"key": "act", "title": "Акт", "numbering": "А-{year}-{number}"}.items():
+        await page.locator(f"#templates [name={name}]").fill(value)
+    await upload(page, docx("Клиент {{ customer.nane }}"))
+    await page.get_by_role("button", name="Проверить и добавить").click()
+    await expect(page.locator("#templates .bad-text")).to_contain_text("Поля «customer.nane» нет; похоже на")
+    await expect(page.locator("#templates [name=title]")).to_have_value("Акт")
+    await upload(page, docx("Клиент {{ customer.name }}"))
+    await page.get_by_role("button", name="Проверить и добавить").click()
+    await expect(page.locator("#templates .notice.good")).to_contain_text("Шаблон «Акт» сохранён")
+    row = page.locator("#templates tr").filter(has_text="А-{year}-{number}")
+    await row.get_by_role("link", name="Изменить").click()
+    await page.locator("#edit [name=active]").select_option("no")
+    await page.get_by_role("button", name="Сохранить").click()
+    await expect(row).to_contain_text("отключён")
+    await row.get_by_role("link", name="Изменить").click()
+    page.on("dialog", lambda dialog: dialog.accept())
+    await page.get_by_role("button", name="Удалить").click()
+    await expect(row).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_the_templates_fit_the_window_and_readers_only_read(
+    office: Office, sit: Sit, size: tuple[int, int]
+) -> None:
+    seat = await sit(await office.hire("Продавец", "consultant"), size)
+    await seat.go("/settings/templates")
+    await expect(seat.page.locator("#templates tbody").first.locator("tr")).to_have_count(4)
+    await expect(seat.page.locator("#templates form")).to_have_count(0)
+    await seat.page.get_by_text("Значения", exact=True).click()
+    await expect(seat.page.get_by_text("{{ customer.inn }}").first).to_be_visible()
     assert await seat.overflow() == 0

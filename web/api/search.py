@@ -5,11 +5,12 @@ from __future__ import annotations
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.search import Question
-from crm_core.searchable import COMPANY, CONTACT, DEAL, KINDS, LEAD, PRODUCT, TASK
+from crm_core.searchable import COMPANY, CONTACT, DEAL, DOCUMENT, KINDS, LEAD, PRODUCT, TASK
 from storage import ReadTx
 from web.api.call import Call, In, Out, Route
 from web.api.companies import CompanyOut, show_company
 from web.api.deals import DealOut, show_deal
+from web.api.documents import DocumentOut, show_document
 from web.api.input import Limit, Line
 from web.api.products import ProductOut, show_product
 from web.api.shapes import ContactOut, LeadOut, show_contact, show_lead
@@ -29,6 +30,7 @@ class SearchOut(Out, frozen=True, kw_only=True):
     deals: list[DealOut]
     tasks: list[TaskOut]
     products: list[ProductOut]
+    documents: list[DocumentOut]
 
 
 async def search(call: Call[SearchQuery, None]) -> SearchOut:
@@ -46,6 +48,7 @@ def _search(tx: ReadTx, actor: Actor, company: Company, query: SearchQuery) -> S
         deals=[show_deal(tx, actor, company, deal) for deal in question.records(DEAL, actor, limit)],
         tasks=[show_task(task, actor) for task in question.records(TASK, actor, limit)],
         products=[show_product(company, product) for product in question.records(PRODUCT, actor, limit)],
+        documents=[show_document(document) for document in question.records(DOCUMENT, actor, limit)],
     )
 
 

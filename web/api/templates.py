@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import UNSET, Meta, UnsetType
 
 from crm_core.access import check
+from crm_core.documents.guide import FILTERS, variables
 from crm_core.documents.library import (
     FoundTemplate,
     add_template,
@@ -168,8 +169,36 @@ async def delete(call: Call[None, None]) -> None:
     await call.write(delete_template, call.company, call.id)
 
 
+class VariableOut(Out, frozen=True, kw_only=True):
+    path: str
+    title: str
+    write: str
+    """As it stands in the template; names of `lines[]` inside of `{%tr for line in lines %}`."""
+
+
+class FilterOut(Out, frozen=True, kw_only=True):
+    name: str
+    title: str
+    example: str
+
+
+class TemplateGuide(Out, frozen=True, kw_only=True):
+    variables: list[VariableOut]
+    filters: list[FilterOut]
+
+
+async def guide(call: Call[None, None]) -> TemplateGuide:
+    """Names with their meanings, and what can be done with them."""
+    check(call.actor, "document", Action.READ)
+    return TemplateGuide(
+        variables=[VariableOut(path=each.path, title=each.title, write=each.write) for each in variables(call.company)],
+        filters=[FilterOut(name=name, title=title, example=example) for name, (title, example) in FILTERS.items()],
+    )
+
+
 ROUTES = (
     Route("GET", "/templates", list_, "Шаблоны документов", "document.read"),
+    Route("GET", "/template-guide", guide, "Что можно писать в шаблоне", "document.read"),
     Route("POST", "/templates", create, "Загрузить свой шаблон", "template.create", 201, upload=True),
     Route("GET", "/templates/{id}", read, "Шаблон документа", "document.read"),
     Route("PATCH", "/templates/{id}", patch, "Изменить шаблон или заменить его файл", "template.update", upload=True),
