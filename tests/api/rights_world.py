@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from crm_core.actor import SYSTEM
-from crm_core.changes import last_seq
+from crm_core.changes import last_seq, tell
 from crm_core.companies import create_company
 from crm_core.company import Company
 from crm_core.deal_stages import set_stage
@@ -150,13 +150,14 @@ def _task(tx: Tx, name: str, user_id: str, part: str) -> Case:
 
 
 def _document(tx: Tx, name: str, user_id: str) -> Case:
-    serial = tx.next_number("rights-document")
+    serial = 10_000 + tx.next_number("rights-document")
     document = Document(
         id=tx.new_id("doc_"), number=f"П-{serial}", serial=serial, year=2026, day=DAY.date(),
         template="offer-equipment", title="КП", kind="offer", name=f"КП {serial}", created_by=user_id, created_at=DAY,
         files=(DocumentFile(blob="0" * 64, size=1, created_at=DAY),),
     )  # fmt: skip
     tx.insert(DOCUMENTS, document)
+    tell(tx, "document", document.id, "created", owners=(user_id,))
     return Case("document", document.id, f"of {name}", frozenset({user_id}))
 
 
