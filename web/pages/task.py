@@ -11,7 +11,6 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.contract import Attachment
 from crm_core.access import may
 from crm_core.actor import Actor
 from crm_core.company import Company
@@ -35,10 +34,11 @@ from crm_core.task_steps import (
     start_task,
 )
 from crm_core.tasks import Doing, Task, get_task, may_do
-from crm_core.timeline import TIMELINE, File, TimelineItem
+from crm_core.timeline import TIMELINE, TimelineItem
 from crm_core.users import User
 from distribution.desk import Desk
 from storage import ReadTx
+from web.api.tasks import kept
 from web.pages.actions import done, form_of, toast
 from web.pages.i18n import mark
 from web.pages.records import KINDS, Linked, address, linked
@@ -205,10 +205,6 @@ async def add_comment(request: web.Request) -> web.Response:
     mentions = (form["mention"],) if form.get("mention") else ()
     await who.write(
         comment_task, who.actor, task_id, form.get("text", ""), mentions=mentions, result="result" in form,
-        files=_kept(files),
+        files=kept(files),
     )  # fmt: skip
     return await show(request, who, task_id)
-
-
-def _kept(files: tuple[Attachment, ...]) -> tuple[File, ...]:
-    return tuple(File(id=each.blob, name=each.name, type=each.type, size=each.size) for each in files)
