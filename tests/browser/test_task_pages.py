@@ -182,6 +182,21 @@ async def test_a_task_reminds_repeats_and_counts_its_time(office: Office, sit: S
     await expect(page.get_by_text("Повторяется раз в 1 нед.")).to_have_count(0)
 
 
+async def test_a_task_is_given_from_the_card_of_a_lead(office: Office, sit: Sit) -> None:
+    anna = await office.hire("Анна Соколова")
+    seat = await sit(anna)
+    page = seat.page
+    await office.form(name="Сергей Воронин", phone="+79161234567")
+    await page.get_by_role("button", name="Принять").click()
+    await page.locator("#card").get_by_role("button", name="Новая задача").click()
+    await page.locator("#dialog").get_by_label("Название").fill("Подобрать станок")
+    await page.get_by_role("button", name="Поставить задачу").click()
+    await expect(page.get_by_role("heading", name="Подобрать станок")).to_be_visible()
+    await expect(page.get_by_role("link", name="№ 1")).to_be_visible()
+    (task,) = await office.read(lambda tx: tx.find(TASKS))
+    assert (task.lead_id is not None, task.responsible_id) == (True, anna.id)
+
+
 async def test_a_refused_stage_does_not_stay_in_the_control(office: Office, sit: Sit) -> None:
     anna = await office.hire("Анна Соколова")
 
