@@ -153,7 +153,8 @@ def _company(who: Reader) -> Company:
 
 
 def _changed(who: Reader, task: Task, text: str) -> web.Response:
-    return done(**{"task:changed": {"task": task.id, "lead": task.lead_id}, "toast": toast(who, text)})
+    news = {"task:changed": {"task": task.id, "lead": task.lead_id}, "toast": toast(who, text)}
+    return done(**{"close-dialog": {}}, **news)
 
 
 async def take_step(request: web.Request) -> web.Response:
@@ -168,10 +169,10 @@ async def take_step(request: web.Request) -> web.Response:
 
 
 async def change_stage(request: web.Request) -> web.Response:
-    """`POST /tasks/{id}/stage`."""
-    who, task_id = await reader(request), request.match_info["id"]
-    stage = (await form_of(request)).get("stage", "")
-    task = await who.write(move_task, who.actor, task_id, stage, company=_company(who))
+    """`POST /tasks/{id}/stage`, with a `reason` when it takes the task back from acceptance."""
+    who, task_id, form = await reader(request), request.match_info["id"], await form_of(request)
+    stage, reason = form.get("stage", ""), form.get("reason", "")
+    task = await who.write(move_task, who.actor, task_id, stage, reason, company=_company(who))
     return _changed(who, task, mark("Задача обновлена"))
 
 
