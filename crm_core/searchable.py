@@ -165,7 +165,7 @@ def _document_scope(actor: Actor) -> Filter | None:
 
 def _named_documents(tx: ReadTx, text: str) -> Iterator[str]:
     for number in dict.fromkeys((text, text.upper(), text.lstrip("#№ "), text.lstrip("#№ ").upper())):
-        yield from (each.id for each in tx.find(DOCUMENTS, {"number": number}, limit=MOST_LEADS))
+        yield from (each.id for each in tx.find(DOCUMENTS, {"number": number}, limit=MOST_TOUCHED))
 
 
 LEAD = Kind("lead", LEADS, lambda lead: lead.title, _lead_texts, lead_scope, _named_leads, _lead_touches)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,11 @@ from crm_core.company import ConnectorInfo
 from crm_core.users import User, create_user
 from firstline.settings import Settings, load_settings
 from firstline.wiring import Hub, start_hub
+from tests.waiting import MONDAY_NOON as MONDAY_NOON
+from tests.waiting import until as until
 from web.passwords import hash_password
 
 PASSWORD = "Очень длинный пароль"
-MONDAY_NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-"""12:00 in Moscow."""
 CONFIG = """
 [server]
 port = 0
@@ -267,15 +267,6 @@ class Bench:
         for session in (*self._sessions, self._http):
             await session.close()
         await self.hub.stop()
-
-
-async def until(ask: Callable[[], Awaitable[Any]], within: float = 10.0) -> Any:
-    """The first answer that is true; an error when none comes in time."""
-    deadline = time.monotonic() + within
-    while not (answer := await ask()):
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.01)
-    return answer
 
 
 def settings(folder: Path) -> Settings:

@@ -152,7 +152,7 @@ def _task(tx: Tx, name: str, user_id: str, part: str) -> Case:
 
 
 def _document(tx: Tx, name: str, user_id: str, of: Case | None) -> Case:
-    serial = tx.next_number("rights-document")
+    serial = 10_000 + tx.next_number("rights-document")
     links = {f"{of.entity}_id": of.id} if of else {}
     document = Document(
         id=tx.new_id("doc_"), number=f"П-{serial}", serial=serial, year=2026, day=DAY.date(),

@@ -182,6 +182,41 @@ async def test_a_task_reminds_repeats_and_counts_its_time(office: Office, sit: S
     await expect(page.get_by_text("Повторяется раз в 1 нед.")).to_have_count(0)
 
 
+async def test_a_task_is_given_from_the_card_of_a_lead(office: Office, sit: Sit) -> None:
+    anna = await office.hire("Анна Соколова")
+    seat = await sit(anna)
+    page = seat.page
+    await office.form(name="Сергей Воронин", phone="+79161234567")
+    await page.get_by_role("button", name="Принять").click()
+    await page.locator("#card").get_by_role("button", name="Новая задача").click()
+    await page.locator("#dialog").get_by_label("Название").fill("Подобрать станок")
+    await page.get_by_role("button", name="Поставить задачу").click()
+    await expect(page.get_by_role("heading", name="Подобрать станок")).to_be_visible()
+    await expect(page.get_by_role("link", name="№ 1")).to_be_visible()
+    (task,) = await office.read(lambda tx: tx.find(TASKS))
+    assert (task.lead_id is not None, task.responsible_id) == (True, anna.id)
+
+
+async def test_cards_are_dragged_on_the_board_and_taken_back_with_a_reason(office: Office, sit: Sit) -> None:
+    anna = await office.hire("Анна Соколова")
+    task_id = await put_installation(office, anna)
+    seat = await sit(anna)
+    page = seat.page
+    await seat.go("/tasks/board?group=installation")
+    card = page.locator(f"[data-card={task_id}]")
+    for column in ("in_work", "finished"):
+        await card.drag_to(page.locator(f"[data-column={column}]"))
+        await expect(page.locator(f"[data-column={column}] [data-card]")).to_have_count(1)
+        await expect(page.locator(".toast").last).to_contain_text("Задача обновлена")
+    await card.drag_to(page.locator("[data-column=in_work]"))
+    await page.get_by_label("Что доработать").fill("Нет фото")
+    await page.get_by_role("button", name="Вернуть на доработку").click()
+    await expect(page.locator("[data-column=in_work] [data-card]")).to_have_count(1)
+    await expect(page.locator("#dialog")).not_to_be_visible()
+    task = await office.read(lambda tx: tx.require(TASKS, task_id))
+    assert (task.state, task.stage) == (TaskState.IN_WORK, "in_work")
+
+
 async def test_a_refused_stage_does_not_stay_in_the_control(office: Office, sit: Sit) -> None:
     anna = await office.hire("Анна Соколова")
 

@@ -15,6 +15,7 @@ from crm_core.users import USERS
 from storage import ReadTx
 from tests.browser.conftest import Sit
 from tests.browser.office import Office
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -42,6 +43,7 @@ async def test_seller_goes_from_a_live_form_to_a_reply_and_an_outcome(office: Of
 
     await page.fill("#f-probable_equipment", "Станок 16К20")
     await page.press("#f-probable_equipment", "Enter")
+    await until(lambda: office.read(lambda tx: "probable_equipment" in the_lead(tx).fields))
     await page.select_option("#f-how_learned", "exhibition")
     await expect(page.locator("[data-field=how_learned].saved")).to_have_count(1)
     lead = await office.read(the_lead)

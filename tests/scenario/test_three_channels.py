@@ -6,9 +6,8 @@ out to an SMTP server that keeps them.
 
 from __future__ import annotations
 
-import asyncio
 import email
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from email.policy import default
@@ -25,6 +24,7 @@ from tests.conftest import free_port, require_server
 from tests.connectors.asterisk.ami_server import AmiServer
 from tests.connectors.email.dovecot import Dovecot, find_dovecot
 from tests.scenario.process import HubProcess
+from tests.waiting import until
 
 TRACES = Path(__file__).parent.parent / "connectors" / "asterisk" / "traces"
 
@@ -103,14 +103,6 @@ class Api:
         return found
 
 
-async def eventually(look: Callable[[], Awaitable[Any]], timeout: float = 20.0) -> Any:
-    """What `look` finds, as soon as it finds something."""
-    async with asyncio.timeout(timeout):
-        while not (found := await look()):
-            await asyncio.sleep(0.05)
-        return found
-
-
 @asynccontextmanager
 async def company(folder: Path) -> AsyncIterator[tuple[Api, AmiServer, Dovecot, Postman]]:
     require_server("dovecot", find_dovecot())
@@ -149,20 +141,20 @@ FORM = {
 @pytest.mark.timeout(90)
 async def test_form_letter_and_call_become_one_lead_and_the_answer_returns_in_the_thread(tmp_path: Path) -> None:
     async with company(tmp_path) as (api, ami, dovecot, postman):
-        await eventually(lambda: _all_up(api))
+        await until(lambda: _all_up(api))
         async with api.client.post(f"{api.url}/in/forms/site", json=FORM) as answer:
             assert answer.status == 202
-        (lead,) = await eventually(lambda: api.items("/leads"))
+        (lead,) = await until(lambda: api.items("/leads"))
         assert (lead["source"]["channel"], lead["source"]["utm"]) == ("form", {"source": "yandex"})
         assert lead["person"]["phones"] == ["+79161234567"]
 
         dovecot.deliver(LETTER.encode())
-        (letter,) = await eventually(lambda: _letters(api, lead["id"]))
+        (letter,) = await until(lambda: _letters(api, lead["id"]))
         assert letter["direction"] == "in"
         assert "Нужен насос" in letter["text"]
 
         await ami.play(TRACES / "a_answered.ami")
-        (call,) = await eventually(lambda: api.items("/calls", number="+79161234567", outcome="answered"))
+        (call,) = await until(lambda: api.items("/calls", number="+79161234567", outcome="answered"))
         assert (call["lead_id"], call["answered_by"], call["direction"]) == (lead["id"], "101", "in")
         (only,) = await api.items("/leads")
         (anna,) = [user for user in await api.items("/users") if user["extension"] == "101"]
@@ -170,11 +162,11 @@ async def test_form_letter_and_call_become_one_lead_and_the_answer_returns_in_th
         assert only["stage"] == "qualification"
 
         await api.post(f"/leads/{lead['id']}/messages", {"text": "Здравствуйте, Иван! Насос есть."})
-        sent = await eventually(lambda: _first(postman))
+        sent = await until(lambda: _first(postman))
         assert (sent["To"], sent["Subject"]) == ("ivan@client.example", "Re: Нужен насос")
         assert sent["In-Reply-To"] == "<first@client.example>"
         assert "Насос есть" in sent.get_body(("plain",)).get_content()
-        await eventually(lambda: _letters(api, lead["id"], "sent"))
+        await until(lambda: _letters(api, lead["id"], "sent"))
 
 
 async def _all_up(api: Api) -> bool:
@@ -194,7 +186,7 @@ async def _first(postman: Postman) -> EmailMessage | None:
 @pytest.mark.timeout(90)
 async def test_every_recorded_call_ends_as_it_really_did(tmp_path: Path) -> None:
     async with company(tmp_path) as (api, ami, _, _):
-        await eventually(lambda: _up(api, "phone"))
+        await until(lambda: _up(api, "phone"))
         for trace, outcome, task in (
             ("b_abandoned", "missed", True),
             ("d_out_of_hours", "missed", True),
@@ -207,7 +199,7 @@ async def test_every_recorded_call_ends_as_it_really_did(tmp_path: Path) -> None
                 calls = await api.items("/calls")
                 return calls if len(calls) > before and calls[0]["ended_at"] else []
 
-            call = (await eventually(ended))[0]
+            call = (await until(ended))[0]
             assert call["outcome"] == outcome, trace
             tasks = [each for each in await api.items("/tasks") if each["lead_id"] == call["lead_id"]]
             assert any(each["state"] == "open" for each in tasks) == task, trace

@@ -21,6 +21,7 @@ from crm_core.categories import (
 from storage import ReadTx
 from web.api.call import Call, In, Out, Page, Route, page_of
 from web.api.input import Id, ListQuery
+from web.api.shapes import same
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -37,7 +38,7 @@ class CategoryOut(Out, frozen=True, kw_only=True):
 
 
 def show_category(category: Category) -> CategoryOut:
-    return CategoryOut(**{name: getattr(category, name) for name in CategoryOut.__struct_fields__})
+    return same(CategoryOut, category)
 
 
 class CategoryQuery(ListQuery, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from crm_core.onec_orders import OUTGOING, OutgoingOrder
 from storage import ReadTx
 from web.api.call import Call, Out, Page, Route, page_of
 from web.api.input import Id, ListQuery
+from web.api.shapes import same
 
 
 class ExchangeOut(Out, frozen=True, kw_only=True):
@@ -46,11 +47,11 @@ class ExchangeQuery(ListQuery, frozen=True, kw_only=True):
 
 
 def show_exchange(row: Exchange) -> ExchangeOut:
-    return ExchangeOut(**{name: getattr(row, name) for name in ExchangeOut.__struct_fields__})
+    return same(ExchangeOut, row)
 
 
 def show_error(row: OnecError) -> ExchangeErrorOut:
-    return ExchangeErrorOut(**{name: getattr(row, name) for name in ExchangeErrorOut.__struct_fields__})
+    return same(ExchangeErrorOut, row)
 
 
 async def list_(call: Call[ExchangeQuery, None]) -> Page[ExchangeOut]:

@@ -28,13 +28,10 @@ from crm_core.products import (
 from crm_core.timeline import File
 from storage import ReadTx
 from web.api.call import Call, In, Out, Page, Route, page_of
-from web.api.files import attachments_of, serving_headers
-from web.api.input import Id, Line, ListQuery, Moment, Text
-from web.api.shapes import FileOut
+from web.api.files import attachments_of, head_of, serving_headers
+from web.api.input import Fields, Id, Line, ListQuery, Moment, Text
+from web.api.shapes import FileOut, same
 from web.problems import Problem
-
-PICTURE_HEAD = 16
-Fields = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=100)], Text | None], Meta(max_length=100)]
 
 
 class MoneyIn(In, frozen=True, kw_only=True):
@@ -86,14 +83,13 @@ def show_money(money: Money) -> MoneyOut:
 
 
 def show_product(company: Company, product: Product) -> ProductOut:
-    named = ("prices", "pictures", "unit_title")
-    same = {name: getattr(product, name) for name in ProductOut.__struct_fields__ if name not in named}
     pictures = tuple(
         FileOut(id=f.id, name=f.name, type=f.type, size=f.size, url=f"/api/v1/products/{product.id}/pictures/{f.id}")
         for f in product.pictures
     )
     prices = {key: show_money(price) for key, price in product.prices.items()}
-    return ProductOut(**same, prices=prices, pictures=pictures, unit_title=company.trade.unit_title(product.unit))
+    title = company.trade.unit_title(product.unit)
+    return same(ProductOut, product, prices=prices, pictures=pictures, unit_title=title)
 
 
 def read_money(field: str, given: MoneyIn) -> Money:
@@ -204,17 +200,9 @@ async def _uploaded(call: Call[None, Any], id: str) -> File | None:
         (file,) = await attachments_of(call.store, call.actor, [id])
     except Problem:
         return None
-    headers = serving_headers(file.name, await asyncio.to_thread(_head, Path(call.store.blobs.path(file.blob))))
+    headers = serving_headers(file.name, await asyncio.to_thread(head_of, Path(call.store.blobs.path(file.blob))))
     type = headers["Content-Type"]
     return File(id=file.blob, name=file.name, type=type, size=file.size) if type.startswith("image/") else None
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as content:
-            return content.read(PICTURE_HEAD)
-    except OSError:
-        raise Missing("Файла больше нет") from None
 
 
 async def read(call: Call[None, None]) -> ProductOut:
@@ -257,7 +245,7 @@ def _history(tx: ReadTx, actor: Actor, product_id: str, query: PriceQuery) -> Pa
 
 
 def show_price(row: ProductPrice) -> PriceOut:
-    return PriceOut(**{name: getattr(row, name) for name in PriceOut.__struct_fields__})
+    return same(PriceOut, row)
 
 
 class NewPrice(In, frozen=True, kw_only=True):
@@ -297,7 +285,7 @@ async def picture(call: Call[None, None]) -> web.StreamResponse:
     """The content of a picture."""
     file = await call.read(_picture, call.id, call.ids["blob"])
     path = Path(call.store.blobs.path(file.id))
-    return web.FileResponse(path, headers=serving_headers(file.name, await asyncio.to_thread(_head, path)))
+    return web.FileResponse(path, headers=serving_headers(file.name, await asyncio.to_thread(head_of, path)))
 
 
 def _picture(tx: ReadTx, actor: Actor, product_id: str, blob: str) -> File:

@@ -22,6 +22,7 @@ from router.outgoing import cancel, retry
 from storage import AllOf, Filter, Gte, Lt, ReadTx
 from web.api.call import Call, Out, Page, Route, page_of
 from web.api.input import Id, Line, ListQuery, Moment
+from web.api.shapes import same
 from web.problems import invalid
 
 TEST_WITHIN = 30.0
@@ -225,7 +226,7 @@ class OutboxOut(Out, frozen=True, kw_only=True):
 
 
 def show_outbox(row: OutboxMessage) -> OutboxOut:
-    return OutboxOut(**{name: getattr(row, name) for name in OutboxOut.__struct_fields__})
+    return same(OutboxOut, row)
 
 
 class OutboxQuery(ListQuery, frozen=True, kw_only=True):
@@ -294,7 +295,7 @@ def _audit(tx: ReadTx, actor: Actor, query: AuditQuery) -> Page[AuditOut]:
 
 
 def show_audit(entry: AuditEntry) -> AuditOut:
-    return AuditOut(**{name: getattr(entry, name) for name in AuditOut.__struct_fields__})
+    return same(AuditOut, entry)
 
 
 ROUTES = (

@@ -169,11 +169,11 @@ def show_person(person: Person) -> PersonOut:
 
 
 def show_contact(person: Person) -> ContactOut:
-    return _same(ContactOut, person, messengers=_messengers(person))
+    return same(ContactOut, person, messengers=_messengers(person))
 
 
 def show_source(source: Source) -> SourceOut:
-    return _same(SourceOut, source)
+    return same(SourceOut, source)
 
 
 def show_lead(tx: ReadTx, lead: Lead) -> LeadOut:
@@ -189,14 +189,14 @@ def show_item(item: TimelineItem) -> TimelineOut:
         FileOut(id=f.id, name=f.name, type=f.type, size=f.size, url=f"/api/v1/files/{f.id}?item={item.id}")
         for f in item.attachments
     )
-    return _same(TimelineOut, item, attachments=files)
+    return same(TimelineOut, item, attachments=files)
 
 
 def show_call(call: CallRecord) -> CallOut:
-    return _same(CallOut, call)
+    return same(CallOut, call)
 
 
-def _same(type: type[S], record: Any, **other: Any) -> S:
+def same(type: type[S], record: Any, **other: Any) -> S:
     """The shape whose members bear the names of the record's, but for those given."""
     names = (name for name in type.__struct_fields__ if name not in other)
     return type(**{name: getattr(record, name) for name in names}, **other)

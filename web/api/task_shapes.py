@@ -13,7 +13,7 @@ from crm_core.task_repeat import DayOff, Repeat, TaskSeries, Unit
 from crm_core.task_steps import allowed_steps
 from crm_core.tasks import Task
 from web.api.call import In, Out
-from web.api.shapes import FileOut
+from web.api.shapes import FileOut, same
 
 
 class CheckOut(Out, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ def show_task(task: Task, actor: Actor) -> TaskOut:
         ),
         "allowed": allowed_steps(actor, task),
     }  # fmt: skip
-    return TaskOut(**{name: getattr(task, name) for name in TaskOut.__struct_fields__ if name not in other}, **other)
+    return same(TaskOut, task, **other)
 
 
 Weekday = Annotated[int, Meta(ge=0, le=6, description="0 — понедельник")]

@@ -11,7 +11,6 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.contract import Attachment
 from crm_core.actor import Actor
 from crm_core.company import Company
 from crm_core.contacts import readable_person
@@ -34,10 +33,11 @@ from crm_core.task_steps import (
     start_task,
 )
 from crm_core.tasks import Doing, Task, get_task, may_do
-from crm_core.timeline import TIMELINE, File, TimelineItem
+from crm_core.timeline import TIMELINE, TimelineItem
 from crm_core.users import User
 from distribution.desk import Desk
 from storage import ReadTx
+from web.api.tasks import kept
 from web.pages.actions import done, form_of, toast
 from web.pages.i18n import mark
 from web.pages.records import KINDS, Linked, address, linked
@@ -151,7 +151,8 @@ def _company(who: Reader) -> Company:
 
 
 def _changed(who: Reader, task: Task, text: str) -> web.Response:
-    return done(**{"task:changed": {"task": task.id, "lead": task.lead_id}, "toast": toast(who, text)})
+    news = {"task:changed": {"task": task.id, "lead": task.lead_id}, "toast": toast(who, text)}
+    return done(**{"close-dialog": {}}, **news)
 
 
 async def take_step(request: web.Request) -> web.Response:
@@ -166,10 +167,10 @@ async def take_step(request: web.Request) -> web.Response:
 
 
 async def change_stage(request: web.Request) -> web.Response:
-    """`POST /tasks/{id}/stage`."""
-    who, task_id = await reader(request), request.match_info["id"]
-    stage = (await form_of(request)).get("stage", "")
-    task = await who.write(move_task, who.actor, task_id, stage, company=_company(who))
+    """`POST /tasks/{id}/stage`, with a `reason` when it takes the task back from acceptance."""
+    who, task_id, form = await reader(request), request.match_info["id"], await form_of(request)
+    stage, reason = form.get("stage", ""), form.get("reason", "")
+    task = await who.write(move_task, who.actor, task_id, stage, reason, company=_company(who))
     return _changed(who, task, mark("Задача обновлена"))
 
 
@@ -203,10 +204,6 @@ async def add_comment(request: web.Request) -> web.Response:
     mentions = (form["mention"],) if form.get("mention") else ()
     await who.write(
         comment_task, who.actor, task_id, form.get("text", ""), mentions=mentions, result="result" in form,
-        files=_kept(files),
+        files=kept(files),
     )  # fmt: skip
     return await show(request, who, task_id)
-
-
-def _kept(files: tuple[Attachment, ...]) -> tuple[File, ...]:
-    return tuple(File(id=each.blob, name=each.name, type=each.type, size=each.size) for each in files)

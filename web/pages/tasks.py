@@ -11,7 +11,6 @@ from aiohttp import web
 
 from crm_core.actor import Actor
 from crm_core.leads import Lead
-from crm_core.people import Person, find_person
 from crm_core.search import matching
 from crm_core.searchable import KINDS
 from crm_core.task_steps import allowed_steps, complete_task
@@ -48,7 +47,6 @@ class Rows:
     next: str | None
     allowed: Mapping[str, tuple[str, ...]]
     """Steps that the reader may take, by task."""
-    people: Mapping[str, Person]
     leads: Mapping[str, Lead]
     users: Mapping[str, str]
 
@@ -63,12 +61,10 @@ class Day:
 
 
 def _rows(tx: ReadTx, actor: Actor, desk: Desk, items: list[Task], following: str | None = None) -> Rows:
-    people = {each: person for each in {task.person_id for task in items} if (person := find_person(tx, each))}
     return Rows(
         items,
         following,
         {task.id: allowed_steps(actor, task) for task in items},
-        {each: person for each, person in people.items() if each},
         leads_by_id(tx, {task.lead_id for task in items if task.lead_id}),
         {user.id: user.name for user in desk.roster(tx).users},
     )

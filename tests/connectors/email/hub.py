@@ -10,8 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -119,14 +118,6 @@ class Hub:
     def is_waiting(self) -> bool:
         """The connector has caught up and listens."""
         return bool(self.reports) and "ждём новых" in (self.reports[-1][2] or "")
-
-
-async def eventually(holds: Callable[[], object], seconds: float = 10) -> None:
-    """Wait until something is true; fails with a time-out."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,8 @@ from connectors.email.mailbox import open_mailbox
 from connectors.email.settings import EmailSettings, ImapSettings
 from tests.conftest import require_server
 from tests.connectors.email.dovecot import Dovecot, find_dovecot, free_port
-from tests.connectors.email.hub import Hub, eventually, running
+from tests.connectors.email.hub import Hub, running
+from tests.waiting import until
 
 pytestmark = pytest.mark.server
 
@@ -54,28 +55,28 @@ async def test_letters_that_lay_in_the_box_before_the_start_are_taken(dovecot: D
     for number in range(3):
         dovecot.deliver(letter(f"old {number}"))
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
     assert hub.subjects == ["old 0", "old 1", "old 2"]
     assert dovecot.flags() == ["", "", ""], "nothing is marked in the box"
 
 
 async def test_several_letters_at_once_during_idle_all_arrive(dovecot: Dovecot, hub: Hub) -> None:
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         for number in range(25):
             dovecot.deliver(letter(f"burst {number}"))
-        await eventually(lambda: len(hub.inbounds) == 25)
+        await until(lambda: len(hub.inbounds) == 25)
     assert sorted(hub.subjects, key=str) == sorted(f"burst {number}" for number in range(25))
     assert hub.duplicates == 0
 
 
 async def test_letters_arriving_at_any_moment_are_never_slept_over(dovecot: Dovecot, hub: Hub) -> None:
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         for number in range(60):
             dovecot.deliver(letter(f"drip {number}"))
             await asyncio.sleep(0.004 * (number % 7))
-        await eventually(lambda: len(hub.inbounds) == 60, 15)
+        await until(lambda: len(hub.inbounds) == 60, 15)
 
 
 async def test_announcement_inside_another_answer_ends_the_next_wait_at_once(dovecot: Dovecot) -> None:
@@ -92,10 +93,10 @@ async def test_announcement_inside_another_answer_ends_the_next_wait_at_once(dov
 
 async def test_new_letter_arrives_within_two_seconds(dovecot: Dovecot, hub: Hub) -> None:
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         begin = time.monotonic()
         dovecot.deliver(letter("quick"))
-        await eventually(lambda: hub.inbounds)
+        await until(lambda: hub.inbounds)
     assert time.monotonic() - begin < 2
 
 
@@ -104,7 +105,7 @@ async def test_backlog_of_two_thousand_is_taken_at_speed(dovecot: Dovecot, hub: 
         dovecot.deliver(letter(f"backlog {number}", "Здравствуйте! Нужна цена на станок.\n" * 20))
     begin = time.monotonic()
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: len(hub.inbounds) == 2000, 60)
+        await until(lambda: len(hub.inbounds) == 2000, 60)
     seconds = time.monotonic() - begin
     print(f"\n2,000 letters from Dovecot to accept: {seconds:.2f} s, {2000 / seconds:.0f} letters/s")
     assert max(hub.commits) <= 200
@@ -125,7 +126,7 @@ async def test_reading_a_backlog_leaves_the_event_loop_to_others(dovecot: Doveco
 
     beat = asyncio.create_task(heartbeat())
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: len(hub.inbounds) == 300, 30)
+        await until(lambda: len(hub.inbounds) == 300, 30)
     beat.cancel()
     gaps.sort()
     print(f"\nlongest pauses of the loop: {[round(gap * 1000) for gap in gaps[-5:]]} ms")
@@ -135,16 +136,16 @@ async def test_reading_a_backlog_leaves_the_event_loop_to_others(dovecot: Doveco
 async def test_connection_lost_and_server_back_goes_on_where_it_was(dovecot: Dovecot, hub: Hub) -> None:
     async with running(mailbox(dovecot), hub):
         dovecot.deliver(letter("before"))
-        await eventually(lambda: hub.is_waiting and hub.inbounds)
+        await until(lambda: hub.is_waiting and hub.inbounds)
         dovecot.stop()
-        await eventually(lambda: hub.reports[-1][0] is HealthState.DOWN)
+        await until(lambda: hub.reports[-1][0] is HealthState.DOWN)
         assert "пробуем снова" in str(hub.reports[-1][1]) or "подключаемся снова" in str(hub.reports[-1][1])
         dovecot.deliver(letter("while away"))
         dovecot.start()
-        await eventually(lambda: len(hub.inbounds) == 2)
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: len(hub.inbounds) == 2)
+        await until(lambda: hub.is_waiting)
         dovecot.deliver(letter("after"))
-        await eventually(lambda: len(hub.inbounds) == 3)
+        await until(lambda: len(hub.inbounds) == 3)
     assert hub.subjects == ["before", "while away", "after"]
     assert hub.duplicates == 0, "the cursor spared what was known"
 
@@ -153,11 +154,11 @@ async def test_new_uidvalidity_brings_no_letter_twice_and_loses_none(dovecot: Do
     for number in range(5):
         dovecot.deliver(letter(f"kept {number}"))
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         before = await hub.load_cursor("imap")
         dovecot.forget_uids()
         dovecot.deliver(letter("fresh"))
-        await eventually(lambda: len(hub.inbounds) == 6)
+        await until(lambda: len(hub.inbounds) == 6)
     after = await hub.load_cursor("imap")
     assert after["uidvalidity"] != before["uidvalidity"]
     assert hub.duplicates == 5
@@ -168,30 +169,30 @@ async def test_nothing_moves_while_the_store_cannot_write(dovecot: Dovecot, hub:
     hub.refuse = NotReady("Нет места на диске.")
     dovecot.deliver(letter("patient"))
     async with running(mailbox(dovecot, mark_seen=True), hub):
-        await eventually(lambda: (HealthState.DOWN, "Нет места на диске.", None) in hub.reports)
+        await until(lambda: (HealthState.DOWN, "Нет места на диске.", None) in hub.reports)
         assert (await hub.load_cursor("imap"))["uid"] == 0
         assert dovecot.flags() == [""]
         hub.refuse = None
-        await eventually(lambda: hub.subjects == ["patient"])
+        await until(lambda: hub.subjects == ["patient"])
 
 
 async def test_letters_are_marked_as_read_when_that_is_wished(dovecot: Dovecot, hub: Hub) -> None:
     dovecot.deliver(letter("one"))
     async with running(mailbox(dovecot, mark_seen=True), hub):
-        await eventually(lambda: dovecot.flags() == ["S"])
+        await until(lambda: dovecot.flags() == ["S"])
 
 
 async def test_since_now_leaves_the_old_letters_alone_also_after_new_uidvalidity(dovecot: Dovecot, hub: Hub) -> None:
     dovecot.deliver(letter("old"))
     await asyncio.sleep(1.1)  # INTERNALDATE knows whole seconds
     async with running(mailbox(dovecot, since="now"), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         await asyncio.sleep(1.1)
         dovecot.deliver(letter("new"))
-        await eventually(lambda: hub.inbounds)
+        await until(lambda: hub.inbounds)
         dovecot.forget_uids()
         dovecot.deliver(letter("newer"))
-        await eventually(lambda: "newer" in hub.subjects)
+        await until(lambda: "newer" in hub.subjects)
     assert hub.subjects == ["new", "newer"]
 
 
@@ -199,11 +200,11 @@ async def test_since_a_day_takes_what_arrived_from_then_on(dovecot: Dovecot, hub
     dovecot.deliver(letter("today"))
     tomorrow = (hub.now() + timedelta(days=1)).date()
     async with running(mailbox(dovecot, since=tomorrow), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
     assert hub.subjects == []
     other = Hub(hub.files.folder)
     async with running(mailbox(dovecot, since=hub.now().date()), other):
-        await eventually(lambda: other.is_waiting)
+        await until(lambda: other.is_waiting)
     assert other.subjects == ["today"]
 
 
@@ -226,7 +227,7 @@ async def test_missing_folder_names_those_that_exist(dovecot: Dovecot, hub: Hub)
 async def test_cyrillic_folder_is_read(dovecot: Dovecot, hub: Hub) -> None:
     dovecot.deliver(letter("in folder"), folder="&BBcEMARPBDIEOgQ4-")
     async with running(mailbox(dovecot, imap={"folder": "Заявки"}), hub):
-        await eventually(lambda: hub.subjects == ["in folder"])
+        await until(lambda: hub.subjects == ["in folder"])
 
 
 @pytest.mark.parametrize(("tls", "port"), [("starttls", "port"), ("ssl", "tls_port")])
@@ -234,7 +235,7 @@ async def test_letters_come_over_tls(dovecot: Dovecot, hub: Hub, tls: str, port:
     dovecot.deliver(letter("secret"))
     imap = {"tls": tls, "port": getattr(dovecot, port), "ca_file": str(dovecot.certificate)}
     async with running(mailbox(dovecot, imap=imap), hub):
-        await eventually(lambda: hub.subjects == ["secret"])
+        await until(lambda: hub.subjects == ["secret"])
 
 
 async def test_strange_certificate_is_refused(dovecot: Dovecot, hub: Hub) -> None:
@@ -261,7 +262,7 @@ async def test_letter_larger_than_the_limit_leaves_its_header_and_a_note(dovecot
     dovecot.deliver(letter("giant", "x" * 70 + "\n", "big@client.example") + b"y" * 2_000_000)
     dovecot.deliver(letter("next"))
     async with running(mailbox(dovecot, max_size="1MB"), hub):
-        await eventually(lambda: len(hub.inbounds) == 3)
+        await until(lambda: len(hub.inbounds) == 3)
     giant = list(hub.inbounds.values())[1]
     assert hub.subjects == ["small", "giant", "next"]
     assert giant.sender.emails == ("big@client.example",)
@@ -276,7 +277,7 @@ async def test_bad_letters_do_not_stop_the_box(dovecot: Dovecot, hub: Hub) -> No
         dovecot.deliver(raw)
         dovecot.deliver(letter(f"good {number}"))
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting, 20)
+        await until(lambda: hub.is_waiting, 20)
     good = [subject for subject in hub.subjects if subject]
     assert good == [f"good {number}" for number in range(len(bad))]
     assert len(hub.inbounds) == 2 * len(bad)
@@ -286,7 +287,7 @@ async def test_letter_deleted_by_a_colleague_is_no_trouble(dovecot: Dovecot, hub
     for number in range(1200):
         dovecot.deliver(letter(f"mail {number}", "x"))
     async with running(mailbox(dovecot), hub):
-        await eventually(lambda: hub.is_waiting, 30)
+        await until(lambda: hub.is_waiting, 30)
         other = await open_mailbox(mailbox(dovecot).settings.imap)
         await other.select("INBOX")
         await other._client.store("1:1200", r"+FLAGS.SILENT (\Deleted)")
@@ -294,7 +295,7 @@ async def test_letter_deleted_by_a_colleague_is_no_trouble(dovecot: Dovecot, hub
         await other.close()
         await asyncio.sleep(1.5)  # the 1,200 EXPUNGE lines reach the waiting session
         dovecot.deliver(letter("after"))
-        await eventually(lambda: "after" in hub.subjects)
+        await until(lambda: "after" in hub.subjects)
     assert [state for state, _, _ in hub.reports].count(HealthState.DOWN) == 0
 
 
@@ -310,9 +311,9 @@ async def test_server_without_idle_is_polled(
 ) -> None:
     monkeypatch.setattr("connectors.email.mailbox.POLL_SECONDS", 0.1)
     async with running(mailbox(server_without_idle), hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         server_without_idle.deliver(letter("polled"))
-        await eventually(lambda: hub.subjects == ["polled"])
+        await until(lambda: hub.subjects == ["polled"])
 
 
 async def test_check_says_what_it_found(dovecot: Dovecot) -> None:

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[3]
 RECEIVE = """
 import asyncio, os, sys
 from pathlib import Path
-from tests.connectors.email.hub import Hub, eventually, running
+from tests.connectors.email.hub import Hub, running
+from tests.waiting import until
 from tests.connectors.email.test_connector import mailbox
 
 def resident():
@@ -43,7 +44,7 @@ async def main():
     beat = asyncio.create_task(heartbeat())
     before = resident()
     async with running(mailbox(Server), hub):
-        await eventually(lambda: len(hub.inbounds) == 2, 60)
+        await until(lambda: len(hub.inbounds) == 2, 60)
     file = list(hub.inbounds.values())[1].attachments[0]
     print(max(sizes) - before, file.blob, file.size, round(max(gaps) * 1000))
 

@@ -15,7 +15,8 @@ from connectors.contract import Attachment, AuthFailed, HealthState, NotReady, O
 from connectors.email.connector import EmailConnector
 from connectors.email.settings import EmailSettings
 from tests.connectors.email.dovecot import Dovecot, free_port
-from tests.connectors.email.hub import Hub, eventually, running
+from tests.connectors.email.hub import Hub, running
+from tests.waiting import until
 
 pytestmark = pytest.mark.server
 
@@ -88,9 +89,9 @@ async def test_answer_leaves_and_its_copy_lies_in_sent(dovecot: Dovecot, post: P
     blob, size = await hub.blobs.put(b"price list")
     file = Attachment(blob=blob, name="Прайс.pdf", type="application/pdf", size=size)
     async with running(box, hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         result = await box.send(answer(attachments=(file,)))
-        await eventually(lambda: dovecot.letters("Sent"))
+        await until(lambda: dovecot.letters("Sent"))
     sender, recipients, content = post.letters[0]
     assert (sender, recipients) == ("sales@example.ru", ["ivan@client.example"])
     assert result.external_id == "out_7@example.ru"
@@ -106,9 +107,9 @@ async def test_sent_folder_that_refuses_is_reported_and_sends_nothing_again(
 ) -> None:
     box = connector(dovecot, post, sent_folder="Нет такой")
     async with running(box, hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         await box.send(answer())
-        await eventually(lambda: hub.reports[-1][0] is HealthState.DEGRADED)
+        await until(lambda: hub.reports[-1][0] is HealthState.DEGRADED)
     assert len(post.letters) == 1
     assert "sent_folder" in str(hub.reports[-1][1])
 
@@ -116,7 +117,7 @@ async def test_sent_folder_that_refuses_is_reported_and_sends_nothing_again(
 async def test_copy_can_be_turned_off(dovecot: Dovecot, post: Post, hub: Hub) -> None:
     box = connector(dovecot, post, sent_folder="none")
     async with running(box, hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         await box.send(answer())
         await asyncio.sleep(0.3)
     assert len(post.letters) == 1
@@ -138,7 +139,7 @@ async def test_refusal_says_whether_trying_again_helps(
     post.answers[step] = reply
     box = connector(dovecot, post)
     async with running(box, hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         with pytest.raises(SendRejected) as refused:
             await box.send(answer())
         await asyncio.sleep(0.1)
@@ -150,7 +151,7 @@ async def test_refusal_says_whether_trying_again_helps(
 async def test_server_that_is_away_means_later(dovecot: Dovecot, hub: Hub) -> None:
     box = connector(dovecot, Post())
     async with running(box, hub):
-        await eventually(lambda: hub.is_waiting)
+        await until(lambda: hub.is_waiting)
         with pytest.raises(NotReady):
             await box.send(answer())
 
@@ -166,7 +167,7 @@ async def test_imap_login_serves_for_smtp_over_starttls(dovecot: Dovecot, hub: H
     async with await serve(post, **options):
         box = connector(dovecot, post, smtp={"tls": "starttls", "ca_file": str(dovecot.certificate)})
         async with running(box, hub):
-            await eventually(lambda: hub.is_waiting)
+            await until(lambda: hub.is_waiting)
             await box.send(answer())
         assert "отправка через 127.0.0.1 работает" in await box.check()
     assert post.logins[0] == (dovecot.user, "secret")
@@ -179,7 +180,7 @@ async def test_wrong_smtp_password_stops_sending_with_a_hint(dovecot: Dovecot, h
         smtp = {"tls": "starttls", "username": "sales", "password": "wrong"}
         box = connector(dovecot, post, smtp=smtp)
         async with running(box, hub):
-            await eventually(lambda: hub.is_waiting)
+            await until(lambda: hub.is_waiting)
             with pytest.raises(AuthFailed, match=r"smtp\.password"):
                 await box.send(answer())
 

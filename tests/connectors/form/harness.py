@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,8 +20,8 @@ from connectors.contract import (
     OpenState,
     Receipt,
 )
+from tests.waiting import MONDAY_NOON as MONDAY_NOON
 
-MONDAY_NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # 12:00 in Moscow
 FORM = "application/x-www-form-urlencoded"
 BROWSER = {
     "accept": "text/html,application/xhtml+xml,*/*;q=0.8",

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,6 +25,7 @@ from connectors.supervisor import Supervisor
 from firstline.schema import SCHEMA
 from router.intake import Intake
 from storage import IdSource, Store, open_store
+from tests.waiting import until
 
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
@@ -103,12 +103,6 @@ async def supervised(store: Store, *connectors: Fake, enabled: bool = True) -> A
 
 def health(supervisor: Supervisor, name: str = "one") -> Health:
     return next(each for each in supervisor.health() if each.name == name)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 @pytest.mark.parametrize("error", [NotReady("сервер не отвечает"), RuntimeError("boom")])

@@ -1,10 +1,12 @@
-"""A company with a few employees and its tasks, over a real store with a clock that tests move."""
+"""A company with a few employees and its tasks, over a real store with a clock that tests move.
+
+The office works Mon–Fri 10–19."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,9 @@ from firstline.schema import SCHEMA
 from firstline.settings import load_settings
 from router.clockwork import handlers
 from storage import IdSource, Store, Tx, open_store
+from tests.waiting import MONDAY_NOON as MONDAY_NOON
 from workhours import ManualClock
 
-MONDAY_NOON = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-"""12:00 in Moscow; the office works Mon–Fri 10–19."""
 COMPANY: Company = load_settings(None, {}).company
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -239,10 +238,9 @@ async def test_a_long_history_moves_in_pieces_there_and_back(two: Store) -> None
             tx.insert(TIMELINE, item)
 
     await two.write(more)
-    began = time.perf_counter()
     done = await merge(two)
-    assert time.perf_counter() - began < 1
     assert done.state == "moving"
+    assert await look(two, lambda tx: tx.count(TIMELINE, {"person_id": "per_ivan"})) >= 10_000 - PIECE
     with pytest.raises(Conflict, match="ещё переносит"):
         await undo(two, done.id)
     await two.write(add_person, "per_third", "+79990000000")
