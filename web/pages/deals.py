@@ -1,4 +1,5 @@
-"""The board of deals: a column for each stage of a pipeline, lost stages folded away, and the form for a new deal."""
+"""The board of deals: a column for each stage of a pipeline, lost stages folded away below; a card is dragged to
+another stage, and a gate that refuses says why where the card was dropped. And the form for a new deal."""
 
 from __future__ import annotations
 
@@ -10,32 +11,45 @@ from aiohttp import web
 
 from crm_core.access import check, may
 from crm_core.actor import Actor
+from crm_core.company import Company
 from crm_core.deal_forecast import Column, forecast
-from crm_core.deals import DEALS, Deal, create_deal, customer_of, list_deals
-from crm_core.errors import Invalid
+from crm_core.deal_stages import move_deal
+from crm_core.deals import DEALS, Deal, create_deal, customer_of, facts, get_deal, list_deals
+from crm_core.errors import Incomplete, Invalid
 from crm_core.people import Person, find_person
 from crm_core.pipelines import Pipeline
 from crm_core.rights import Action
+from crm_core.search import matching
+from crm_core.searchable import KINDS
+from crm_core.users import User
 from distribution.desk import Desk
-from storage import ReadTx
-from web.pages.actions import form_of
+from storage import AllOf, Filter, ReadTx
+from web.pages.actions import done, form_of
+from web.pages.i18n import _
+from web.pages.look import seen_by
 from web.pages.pipelines import creatable
 from web.pages.render import Reader, page, part, reader, wants_part
 from web.pages.typed import day_of
 
 PAGE = 50
 """Cards of a column before «ещё»."""
+MOST = 500
+"""Cards of a column that are loaded anew at once, however many were opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
     """One stretch of a column."""
 
-    column: Column
+    column: Column | None
+    """None: only more of its cards were asked for."""
+    stage: str
     items: list[Deal]
     next: str | None
     people: Mapping[str, Person]
     users: Mapping[str, str]
+    movable: frozenset[str]
+    """Deals that the reader may move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +60,12 @@ class Board:
     stacks: list[Stack]
     lost: list[Column]
     """Of these only numbers and sums are read."""
+    users: list[User]
+    """Whose deals can be asked for."""
 
     @property
     def number(self) -> int:
-        return sum(each.number for each in [*(stack.column for stack in self.stacks), *self.lost])
+        return sum(each.number for each in [*(stack.column for stack in self.stacks if stack.column), *self.lost])
 
 
 def people_of(tx: ReadTx, actor: Actor, deals: list[Deal]) -> dict[str, Person]:
@@ -57,52 +73,110 @@ def people_of(tx: ReadTx, actor: Actor, deals: list[Deal]) -> dict[str, Person]:
     return {deal.person_id: found for deal in deals if deal.person_id and (found := customer_of(tx, actor, deal))}
 
 
-def stack(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str, column: Column, after: str | None = None) -> Stack:
+def chosen(tx: ReadTx, actor: Actor, query: Mapping[str, str]) -> Filter:
+    """What board and list show by the filters of the address: `owner` (`me`, `none` or an id) and `q`."""
+    filters: list[Filter] = []
+    if owner := query.get("owner"):
+        filters.append({"owner_id": actor.id if owner == "me" else None if owner == "none" else owner})
+    if text := query.get("q", "").strip():
+        filters.append(matching(tx, KINDS, actor, "deal", text))
+    return AllOf(tuple(filters)) if filters else {}
+
+
+def stack(
+    tx: ReadTx, actor: Actor, desk: Desk, where: Filter, stage: str, column: Column | None,
+    after: str | None = None, limit: int = PAGE,
+) -> Stack:  # fmt: skip
     """The newest deals of a stage, or those after the cursor."""
-    found = list_deals(tx, actor, {"pipeline": pipeline, "stage": column.stage}, limit=PAGE + 1, after=after)
-    items = found[:PAGE]
-    cursor = tx.cursor_after(DEALS, items[-1], "-created_at") if len(found) > PAGE else None
+    found = list_deals(tx, actor, AllOf((where, {"stage": stage})), limit=limit + 1, after=after)
+    items = found[:limit]
+    cursor = tx.cursor_after(DEALS, items[-1], "-created_at") if len(found) > limit else None
     users = {user.id: user.name for user in desk.roster(tx).users}
-    return Stack(column, items, cursor, people_of(tx, actor, items), users)
+    movable = frozenset(deal.id for deal in items if may(actor, "deal", Action.UPDATE, facts(deal)))
+    return Stack(column, stage, items, cursor, people_of(tx, actor, items), users, movable)
 
 
-def board(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str) -> Board:
+def board(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str, query: Mapping[str, str]) -> Board:
     """`Invalid` when there is no such pipeline."""
     check(actor, "deal", Action.READ)
-    way = desk.company.pipeline(pipeline)
-    columns = forecast(tx, actor, desk.company, pipeline)
-    shown = [stack(tx, actor, desk, pipeline, column) for column in columns if column.kind != "lost"]
-    return Board(way, shown, [column for column in columns if column.kind == "lost"])
+    way, asked = desk.company.pipeline(pipeline), chosen(tx, actor, query)
+    columns = forecast(tx, actor, desk.company, pipeline, asked)
+    where = AllOf(({"pipeline": pipeline}, asked))
+    shown = [stack(tx, actor, desk, where, each.stage, each) for each in columns if each.kind != "lost"]
+    return Board(way, shown, [column for column in columns if column.kind == "lost"], active(tx, desk))
 
 
-def more(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str, stage: str, after: str | None) -> Stack:
-    """One column, from its start or further on."""
+def active(tx: ReadTx, desk: Desk) -> list[User]:
+    """Employees by name."""
+    return sorted(desk.roster(tx).users, key=lambda user: user.name)
+
+
+def more(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str]) -> Stack:
+    """One column: all that was opened of it, with its sums, or its cards after the cursor."""
     check(actor, "deal", Action.READ)
-    desk.company.pipeline(pipeline).stage(stage)
-    column = next(each for each in forecast(tx, actor, desk.company, pipeline) if each.stage == stage)
-    return stack(tx, actor, desk, pipeline, column, after)
+    pipeline, stage, after = query.get("pipeline", ""), query.get("stage", ""), query.get("after") or None
+    desk.company.pipeline(pipeline)
+    where = AllOf(({"pipeline": pipeline}, chosen(tx, actor, query)))
+    if after is not None:
+        return stack(tx, actor, desk, where, stage, None, after)
+    columns = forecast(tx, actor, desk.company, pipeline, AllOf((where, {"stage": stage})))
+    column = next((each for each in columns if each.stage == stage), Column(stage=stage, title=stage, kind="gone"))
+    shown = query.get("count", "")
+    limit = min(max(int(shown), PAGE), MOST) if shown.isascii() and shown.isdecimal() and len(shown) < 6 else PAGE
+    return stack(tx, actor, desk, where, stage, column, limit=limit)
+
+
+def filters_of(request: web.Request) -> dict[str, str]:
+    """The filters of the address, for links that keep them."""
+    return {key: value for key, value in request.query.items() if value and "\0" not in value}
 
 
 async def deals_page(request: web.Request) -> web.Response:
-    """`GET /deals`, `?pipeline=`."""
-    who = await reader(request)
+    """`GET /deals`, `?pipeline=`, `owner=`, `q=`."""
+    who, query = await reader(request), filters_of(request)
     company = who.services.desk.company
-    chosen = request.query.get("pipeline") or company.default_pipeline.key
-    found = await who.read(board, who.actor, who.services.desk, chosen)
-    context = {"board": found, "can_create": bool(creatable(who.actor, company))}
+    pipeline = query.get("pipeline") or company.default_pipeline.key
+    found = await who.read(board, who.actor, who.services.desk, pipeline, query)
+    context = {"board": found, "query": query, "kept": kept(query), "users": found.users}
+    context["can_create"] = bool(creatable(who.actor, company))
     if wants_part(request):
         return part(request, who, "deals/board.html", **context)
     return await page(request, who, "deals/page.html", "deals", **context)
 
 
+def kept(query: Mapping[str, str]) -> dict[str, str]:
+    """Filters that go along from view to view."""
+    return {key: query[key] for key in ("owner", "q") if key in query}
+
+
 async def column_part(request: web.Request) -> web.Response:
-    """`GET /deals/column`: cards of one stage of a pipeline, after the cursor."""
-    who, query = await reader(request), request.query
-    found = await who.read(
-        more, who.actor, who.services.desk, query.get("pipeline", ""), query.get("stage", ""),
-        query.get("after") or None,
-    )  # fmt: skip
-    return part(request, who, "deals/cards.html", stack=found, pipeline=query.get("pipeline", ""))
+    """`GET /deals/column`: one stage of a pipeline, with its sums; or the cards after the cursor."""
+    who, query = await reader(request), filters_of(request)
+    found = await who.read(more, who.actor, who.services.desk, query)
+    return part(request, who, "deals/column.html", stack=found, pipeline=query.get("pipeline", ""), kept=kept(query))
+
+
+async def drop(request: web.Request) -> web.Response:
+    """`POST /deals/{id}/drop`: the card was dragged to `stage`. Nothing comes back when it moved; a gate that refuses
+    says what is missing."""
+    who, deal_id, form = await reader(request), request.match_info["id"], await form_of(request)
+    company, stage = who.services.desk.company, form.get("stage", "")
+    try:
+        deal = await who.write(move_deal, who.actor, company, deal_id, stage)
+    except Incomplete as error:
+        deal = await who.read(get_deal, who.actor, deal_id)
+        title = company.pipeline(deal.pipeline).title_of(stage)
+        return part(request, who, "deals/refused.html", deal=deal, stage=stage, title=title, missing=error.missing)
+    return done(**closed_note(who, company, deal))
+
+
+def closed_note(who: Reader, company: Company, deal: Deal) -> dict[str, Any]:
+    """The event with which a page says that a deal was closed and offers to take it back; none for an open deal."""
+    if deal.open:
+        return {}
+    with seen_by(who.look):
+        text = _("Сделка закрыта: «%(stage)s»") % {"stage": company.pipeline(deal.pipeline).title_of(deal.stage)}
+    return {"toast": {"text": text, "undo": f"/deals/{deal.id}/undo"}}
 
 
 async def new_part(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 // Every page of a signed-in reader: puts the parts together. Nothing here keeps state that the server does not know.
 
 import { play, startAlerts } from "./alerts.js";
+import { startBoard } from "./board.js";
 import { startCalls } from "./calls.js";
 import { startComposer } from "./composer.js";
 import { startDeals } from "./deals.js";
@@ -18,6 +19,7 @@ startCalls();
 startComposer();
 startWorkplace();
 startDeals();
+startBoard();
 
 document.body.addEventListener("live:notification", () => play("message"));
 document.body.addEventListener("live:notification", trigger("bell:changed"));
