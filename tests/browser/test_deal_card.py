@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from crm_core.actor import SYSTEM
 from crm_core.companies import create_company
-from crm_core.deals import DEALS, Deal
+from crm_core.deals import DEALS, Deal, edit_deal
 from crm_core.money import parse_money
 from crm_core.products import create_product
 from crm_core.users import USERS
@@ -177,6 +178,31 @@ async def test_focus_stays_in_the_card_when_it_is_swapped(office: Office, sit: S
     await seat.page.keyboard.press("Enter")
     await expect(seat.page.locator("#deal [aria-current=step]")).to_have_text("Выяснение интереса")
     await expect(seat.page.locator("#deal [aria-current=step]")).to_be_focused()
+
+
+async def test_what_is_being_typed_outlives_news_that_was_on_its_way(office: Office, sit: Sit) -> None:
+    deal = await a_deal(office)
+    seat = await at_work(office, sit)
+    page, held = seat.page, asyncio.Event()
+    await seat.go(f"/deals/{deal.id}")
+
+    async def hold(route: Route) -> None:
+        answer = await route.fetch()
+        await held.wait()
+        await route.fulfill(response=answer)
+
+    await page.route(f"**/deals/{deal.id}", hold)
+    async with page.expect_request(f"**/deals/{deal.id}"):
+        await office.write(edit_deal, SYSTEM, office.hub.desk.company, deal.id, {"title": "Пресс"})
+    await page.locator("#f-comment").focus()
+    await page.keyboard.type("Звонил, ждёт")
+    async with page.expect_response(f"**/deals/{deal.id}"):
+        held.set()
+    await page.keyboard.type(" бюджета")
+    await page.locator("#f-comment").blur()
+    await expect(page.locator("#deal h1")).to_have_text("Пресс")
+    await expect(page.locator("#f-comment")).to_have_value("Звонил, ждёт бюджета")
+    assert (await fresh(office, deal)).comment == "Звонил, ждёт бюджета"
 
 
 async def test_readers_see_dates_and_former_colleagues_as_people_write_them(office: Office, sit: Sit) -> None:

@@ -1,13 +1,9 @@
 // Deals: the open card follows the news; fields that a conversion or a gate wants are marked.
 
-import { calmly } from "./live.js";
+import { careful } from "./live.js";
 
 const trigger = (name) => window.htmx.trigger(document.body, name);
-const cardChanged = calmly(() => {
-  const busy = document.querySelector("#deal :is(input, textarea, select):focus");
-  if (busy) busy.addEventListener("blur", cardChanged, { once: true });
-  else trigger("deal:refresh");
-});
+const cardChanged = careful("deal", "deal:refresh");
 const openDeal = () => document.getElementById("deal")?.dataset.deal;
 
 function saved({ detail }) {
