@@ -36,6 +36,7 @@ async def test_products_are_found_in_the_catalogue_counted_and_saved(office: Off
     await seat.go(f"/deals/{deal.id}")
     await page.get_by_role("button", name="Добавить товары").click()
     await page.get_by_label("Найти в каталоге").fill("st-")
+    await page.get_by_label("Найти в каталоге").press("Enter")
     await page.locator("#lines-found button").click()
     await expect(page.locator("#lines-total")).to_contain_text(re.compile(r"Итого1.220.000.₽"))
     await page.fill("#line-0-discount", "10 %")

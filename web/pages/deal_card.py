@@ -46,6 +46,7 @@ from distribution.desk import Desk
 from storage import AllOf, ReadTx
 from web.pages.conversation import staff
 from web.pages.deal_documents import may_make
+from web.pages.deals import active
 from web.pages.pipelines import creatable
 
 SHOWN = 100
@@ -93,6 +94,8 @@ class DealCard:
     """Pipelines in which the reader may start a deal that follows from this one."""
     owners: Mapping[str, str]
     """Whom the deal can be given to, and its owner whoever he is."""
+    owner_is_gone: bool
+    """The owner works here no more."""
     values: Mapping[str, str]
     """What stands in the fields, by name."""
     lines: list[LineSum]
@@ -118,6 +121,11 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
     way = pipeline_of(company, deal)
     target = next((each for each in way.stages if each.key == want != deal.stage and each.kind != "lost"), None)
     origin = tx.get(DEALS, deal.origin_id) if deal.origin_id else None
+    roster = active(tx, desk)
+    owners = {user.id: user.name for user in roster}
+    if deal.owner_id and deal.owner_id not in owners:
+        owner = tx.get(USERS, deal.owner_id)
+        owners[deal.owner_id] = owner.name if owner else "—"
     return DealCard(
         deal=deal,
         pipeline=way,
@@ -131,7 +139,8 @@ def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = ""
         origin=origin if origin and may(actor, "deal", Action.READ, facts(origin)) else None,
         followers=list_deals(tx, actor, {"origin_id": deal.id}, limit=FEW),
         follow_ways=[each for each in creatable(actor, company) if each.key != deal.pipeline],
-        owners=_owners(tx, desk, deal),
+        owners=owners,
+        owner_is_gone=deal.owner_id is not None and deal.owner_id not in {user.id for user in roster},
         values=values_of(company, deal),
         lines=[line_sum(line) for line in deal.lines[:LINES]],
         totals=totals(deal.lines) if deal.lines else None,
@@ -161,14 +170,6 @@ def values_of(company: Company, deal: Deal) -> dict[str, str]:
 def _lead(tx: ReadTx, actor: Actor, deal: Deal) -> Lead | None:
     lead = tx.get(LEADS, deal.lead_id) if deal.lead_id else None
     return lead if lead and may(actor, "lead", Action.READ, lead_facts(lead)) else None
-
-
-def _owners(tx: ReadTx, desk: Desk, deal: Deal) -> dict[str, str]:
-    names = {user.id: user.name for user in sorted(desk.roster(tx).users, key=lambda user: user.name)}
-    if deal.owner_id and deal.owner_id not in names:
-        owner = tx.get(USERS, deal.owner_id)
-        names[deal.owner_id] = f"{owner.name} (отключён)" if owner else "—"
-    return names
 
 
 def _name(tx: ReadTx, party: DealParty) -> str:
