@@ -134,6 +134,7 @@ DEALS = Collection(
         Index("next_step_at", where={"open": True}),
         Index("last_activity_at", where={"open": True}),
         Index("pipeline", "stage", "currency", "amount", "weighted"),
+        Index("pipeline", "owner_id", "stage", "currency", "amount", "weighted"),
     ],
 )
 

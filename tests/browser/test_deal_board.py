@@ -114,7 +114,10 @@ async def test_board_and_list_show_what_the_filters_ask_for(office: Office, sit:
     await page.get_by_label("Поиск", exact=True).last.press("Enter")
     await expect(page.locator("tr[data-href]")).to_have_count(1)
     await expect(page.locator("tr[data-href]")).to_contain_text(re.compile(r"50.€"))
-    await page.locator("tr[data-href] a").click()
+    await page.get_by_role("link", name="Доска").click()
+    await expect(page.locator(".deal-card")).to_have_count(1)
+    await expect(page.locator("[data-stage=new] .numbers")).to_have_text(re.compile(r"^150.€$"))
+    await page.locator(".deal-card").click()
     await expect(page.locator("#deal h1")).to_have_text("Станок токарный")
 
 

@@ -14,8 +14,8 @@ from crm_core.deals import DEALS, Deal, list_deals
 from crm_core.people import Person
 from crm_core.rights import Action
 from distribution.desk import Desk
-from storage import AllOf, ReadTx
-from web.pages.deals import active, chosen, filters_of, kept, people_of
+from storage import ReadTx
+from web.pages.deals import MOST, active, filters_of, kept, owned, people_of, searched
 from web.pages.i18n import mark
 from web.pages.pipelines import creatable
 from web.pages.render import page, part, reader, wants_part
@@ -39,17 +39,21 @@ class Rows:
 
 
 def rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str]) -> Rows:
-    """Deals by the filters of the address."""
+    """Deals by the filters of the address; what the search found comes at once, the best thousand of it."""
     check(actor, "deal", Action.READ)
-    where: dict[str, Any] = {"pipeline": query["pipeline"]} if "pipeline" in query else {}
+    where = owned(actor, query) | ({"pipeline": query["pipeline"]} if "pipeline" in query else {})
     if stage := query.get("stage"):
         where |= {"open": stage == "open"} if stage in ("open", "closed") else {"stage": stage}
     sort = query.get("sort", "")
     sort = sort if sort in dict(SORTS) else "-created_at"
-    asked = AllOf((where, chosen(tx, actor, query)))
-    found = list_deals(tx, actor, asked, sort=sort, limit=PAGE + 1, after=query.get("after"))
-    items = found[:PAGE]
-    cursor = tx.cursor_after(DEALS, items[-1], sort) if len(found) > PAGE else None
+    cursor = None
+    if query.get("q", "").strip():
+        found = [each for each in searched(tx, actor, query) if all(getattr(each, key) == where[key] for key in where)]
+        items = sorted(found, key=lambda deal: getattr(deal, sort.lstrip("-")), reverse=sort.startswith("-"))[:MOST]
+    else:
+        found = list_deals(tx, actor, where, sort=sort, limit=PAGE + 1, after=query.get("after"))
+        items = found[:PAGE]
+        cursor = tx.cursor_after(DEALS, items[-1], sort) if len(found) > PAGE else None
     return Rows(items, cursor, people_of(tx, actor, items), {user.id: user.name for user in desk.roster(tx).users})
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from crm_core.access import check, may
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.deal_forecast import Column, forecast
+from crm_core.deal_forecast import Column, forecast, forecast_of
 from crm_core.deal_stages import move_deal
 from crm_core.deals import DEALS, Deal, create_deal, customer_of, facts, get_deal, list_deals
 from crm_core.errors import Incomplete, Invalid
@@ -33,6 +33,8 @@ from web.pages.typed import day_of
 
 PAGE = 50
 """Cards of a column before «ещё»."""
+FOUND = 1000
+"""Deals of one search: those that it gives at most."""
 MOST = 500
 """Cards of a column that are loaded anew at once, however many were opened."""
 
@@ -73,24 +75,35 @@ def people_of(tx: ReadTx, actor: Actor, deals: list[Deal]) -> dict[str, Person]:
     return {deal.person_id: found for deal in deals if deal.person_id and (found := customer_of(tx, actor, deal))}
 
 
-def chosen(tx: ReadTx, actor: Actor, query: Mapping[str, str]) -> Filter:
-    """What board and list show by the filters of the address: `owner` (`me`, `none` or an id) and `q`."""
-    filters: list[Filter] = []
-    if owner := query.get("owner"):
-        filters.append({"owner_id": actor.id if owner == "me" else None if owner == "none" else owner})
-    if text := query.get("q", "").strip():
-        filters.append(matching(tx, KINDS, actor, "deal", text))
-    return AllOf(tuple(filters)) if filters else {}
+def owned(actor: Actor, query: Mapping[str, str]) -> dict[str, Any]:
+    """The filter by `owner` of the address: `me`, `none` or an id."""
+    owner = query.get("owner")
+    return {"owner_id": {"me": actor.id, "none": None}.get(owner, owner)} if owner else {}
+
+
+def searched(tx: ReadTx, actor: Actor, query: Mapping[str, str]) -> list[Deal]:
+    """Deals that `q` finds, at most a thousand, of the `owner` and the `pipeline` of the address, newest first."""
+    text, where = query.get("q", "").strip(), owned(actor, query)
+    if "pipeline" in query:
+        where["pipeline"] = query["pipeline"]
+    found = list_deals(tx, actor, matching(tx, KINDS, actor, "deal", text), limit=FOUND)
+    return [deal for deal in found if all(getattr(deal, name) == value for name, value in where.items())]
+
+
+def listed(
+    tx: ReadTx, actor: Actor, where: Filter, stage: str, after: str | None = None, limit: int = PAGE
+) -> tuple[list[Deal], str | None]:
+    """The newest deals of a stage, or those after the cursor, and the cursor of what follows."""
+    found = list_deals(tx, actor, AllOf((where, {"stage": stage})), limit=limit + 1, after=after)
+    items = found[:limit]
+    return items, tx.cursor_after(DEALS, items[-1], "-created_at") if len(found) > limit else None
 
 
 def stack(
-    tx: ReadTx, actor: Actor, desk: Desk, where: Filter, stage: str, column: Column | None,
-    after: str | None = None, limit: int = PAGE,
-) -> Stack:  # fmt: skip
-    """The newest deals of a stage, or those after the cursor."""
-    found = list_deals(tx, actor, AllOf((where, {"stage": stage})), limit=limit + 1, after=after)
-    items = found[:limit]
-    cursor = tx.cursor_after(DEALS, items[-1], "-created_at") if len(found) > limit else None
+    tx: ReadTx, actor: Actor, desk: Desk, stage: str, column: Column | None, found: tuple[list[Deal], str | None]
+) -> Stack:
+    """Cards of a column with what they name."""
+    items, cursor = found
     users = {user.id: user.name for user in desk.roster(tx).users}
     movable = frozenset(deal.id for deal in items if may(actor, "deal", Action.UPDATE, facts(deal)))
     return Stack(column, stage, items, cursor, people_of(tx, actor, items), users, movable)
@@ -99,11 +112,22 @@ def stack(
 def board(tx: ReadTx, actor: Actor, desk: Desk, pipeline: str, query: Mapping[str, str]) -> Board:
     """`Invalid` when there is no such pipeline."""
     check(actor, "deal", Action.READ)
-    way, asked = desk.company.pipeline(pipeline), chosen(tx, actor, query)
-    columns = forecast(tx, actor, desk.company, pipeline, asked)
-    where = AllOf(({"pipeline": pipeline}, asked))
-    shown = [stack(tx, actor, desk, where, each.stage, each) for each in columns if each.kind != "lost"]
+    way, query = desk.company.pipeline(pipeline), {**query, "pipeline": pipeline}
+    cards: dict[str, tuple[list[Deal], str | None]]
+    if query.get("q", "").strip():
+        deals = searched(tx, actor, query)
+        columns = forecast_of(desk.company, pipeline, deals)
+        cards = {each.stage: (_of_stage(deals, each.stage), None) for each in columns}
+    else:
+        where = {"pipeline": pipeline, **owned(actor, query)}
+        columns = forecast(tx, actor, desk.company, pipeline, where)
+        cards = {each.stage: listed(tx, actor, where, each.stage) for each in columns if each.kind != "lost"}
+    shown = [stack(tx, actor, desk, each.stage, each, cards[each.stage]) for each in columns if each.kind != "lost"]
     return Board(way, shown, [column for column in columns if column.kind == "lost"], active(tx, desk))
+
+
+def _of_stage(deals: list[Deal], stage: str) -> list[Deal]:
+    return [deal for deal in deals if deal.stage == stage][:MOST]
 
 
 def active(tx: ReadTx, desk: Desk) -> list[User]:
@@ -116,14 +140,22 @@ def more(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str]) -> Stac
     check(actor, "deal", Action.READ)
     pipeline, stage, after = query.get("pipeline", ""), query.get("stage", ""), query.get("after") or None
     desk.company.pipeline(pipeline)
-    where = AllOf(({"pipeline": pipeline}, chosen(tx, actor, query)))
+    where = {"pipeline": pipeline, **owned(actor, query)}
     if after is not None:
-        return stack(tx, actor, desk, where, stage, None, after)
-    columns = forecast(tx, actor, desk.company, pipeline, AllOf((where, {"stage": stage})))
+        return stack(tx, actor, desk, stage, None, listed(tx, actor, where, stage, after))
+    found: tuple[list[Deal], str | None]
+    if query.get("q", "").strip():
+        deals = _of_stage(searched(tx, actor, query), stage)
+        columns, found = forecast_of(desk.company, pipeline, deals), (deals, None)
+    else:
+        columns = forecast(tx, actor, desk.company, pipeline, {**where, "stage": stage})
+        found = listed(tx, actor, where, stage, limit=_as_many(query.get("count", "")))
     column = next((each for each in columns if each.stage == stage), Column(stage=stage, title=stage, kind="gone"))
-    shown = query.get("count", "")
-    limit = min(max(int(shown), PAGE), MOST) if shown.isascii() and shown.isdecimal() and len(shown) < 6 else PAGE
-    return stack(tx, actor, desk, where, stage, column, limit=limit)
+    return stack(tx, actor, desk, stage, column, found)
+
+
+def _as_many(shown: str) -> int:
+    return min(max(int(shown), PAGE), MOST) if shown.isascii() and shown.isdecimal() and len(shown) < 6 else PAGE
 
 
 def filters_of(request: web.Request) -> dict[str, str]:
