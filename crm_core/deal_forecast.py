@@ -3,7 +3,7 @@ itself; nothing here exchanges money."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,9 @@ import msgspec
 
 from crm_core.actor import Actor
 from crm_core.company import Company
-from crm_core.deals import DEALS, deal_scope
+from crm_core.deals import DEALS, Deal, deal_scope
 from crm_core.money import CURRENCIES, RUB, to_kopecks
+from crm_core.pipelines import Pipeline
 from storage import AllOf, Count, Filter, ReadTx, Sum
 
 ZERO = Decimal("0.00")
@@ -48,12 +49,28 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 def forecast(tx: ReadTx, actor: Actor, company: Company, pipeline: str, where: Filter | None = None) -> list[Column]:
     """Number and sums per stage of the deals that the actor may see: stages in their order, then those that are gone
     from the configuration but still hold deals."""
-    way, scope = company.pipeline(pipeline), deal_scope(actor)
+    scope = deal_scope(actor)
+    way = company.pipeline(pipeline)
     rows: list[tuple[Any, ...]] = []
     if scope is not None:
         filters = AllOf(({"pipeline": pipeline}, where or {}, scope))
         measures = (Count(), Sum("amount"), Sum("weighted"))
         rows = tx.aggregate(DEALS, by=["stage", "currency"], measures=measures, where=filters)
+    return _columns(way, rows)
+
+
+def forecast_of(company: Company, pipeline: str, deals: Iterable[Deal]) -> list[Column]:
+    """The same for these deals of the pipeline."""
+    rows: dict[tuple[str, str], tuple[int, Decimal | None, Decimal]] = {}
+    for deal in deals:
+        number, amount, weighted = rows.get((deal.stage, deal.currency), (0, None, ZERO))
+        if deal.amount is not None:
+            amount, weighted = (amount or ZERO) + deal.amount, weighted + (deal.weighted or ZERO)
+        rows[deal.stage, deal.currency] = (number + 1, amount, weighted)
+    return _columns(company.pipeline(pipeline), [(*key, *sums) for key, sums in rows.items()])
+
+
+def _columns(way: Pipeline, rows: Sequence[tuple[Any, ...]]) -> list[Column]:
     known = {stage.key: (stage.title, stage.kind, stage.color) for stage in way.stages}
     gone = {row[0]: (row[0], "gone", "gray") for row in rows if row[0] not in known}
     return [_column(key, words, [row for row in rows if row[0] == key]) for key, words in (known | gone).items()]

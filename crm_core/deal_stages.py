@@ -175,9 +175,14 @@ def set_stage(
         data={"from": deal.stage, "to": target.key},
     )  # fmt: skip
     add(tx, item, owners=(deal.owner_id,))
-    announce(tx, changed, "moved" if is_open else "closed", data={"former_stage": deal.stage})
+    announce(tx, changed, "moved" if is_open else "closed", data=_former(deal))
     raise_event(tx, actor, "deal", deal.id, Event.STAGE, stage=target.key)
     return changed
+
+
+def _former(deal: Deal) -> dict[str, str]:
+    """Where it was: what boards load anew besides the place that it goes to."""
+    return {"former_pipeline": deal.pipeline, "former_stage": deal.stage}
 
 
 def _stay(tx: Tx, actor: Actor, company: Company, deal: Deal, target: PipelineStage) -> Stay:

@@ -122,7 +122,9 @@ DEALS = Collection(
         Index("pipeline", "stage", "created_at"),
         Index("pipeline", "open", "created_at"),
         Index("stage", "created_at"),
+        Index("pipeline", "owner_id", "stage", "created_at"),
         Index("owner_id", "open", "created_at"),
+        Index("owner_id", "created_at"),
         Index("person_id", "created_at"),
         Index("company_id", "created_at"),
         Index("lead_id"),
@@ -133,6 +135,7 @@ DEALS = Collection(
         Index("next_step_at", where={"open": True}),
         Index("last_activity_at", where={"open": True}),
         Index("pipeline", "stage", "currency", "amount", "weighted"),
+        Index("pipeline", "owner_id", "stage", "currency", "amount", "weighted"),
     ],
 )
 

@@ -132,6 +132,11 @@ def calls(case: Case) -> Iterator[tuple[str, str, str, str, Any]]:
             yield "delegate", "update", "POST", f"{card}/delegate", {"user_id": "nobody"}
     if case.entity == "lead":
         yield "convert", "update", "POST", f"{card}/convert", {"pipeline": "equipment"}
+    if case.entity == "deal":
+        yield "read gates of", "read", "GET", f"{card}/gates", None
+        yield "set products of", "update", "PUT", f"{card}/products", {"lines": []}
+        yield "ask for an approval of", "update", "POST", f"{card}/ask", {"role": "nobody"}
+        yield "note on", "update", "POST", f"{card}/notes", {"text": " "}
     if case.entity == "contact":
         yield "read consents of", "read", "GET", f"{card}/consents", None
         yield "export data of", "delete", "GET", f"{card}/personal-data", None

@@ -1,4 +1,5 @@
-"""One deal on a page of its own: its way through the stages, its fields, what comes next, and all that belongs to it.
+"""One deal on a page of its own: moves through its stages, fields that are changed in place, the next step, a note, a
+task, a deal that follows from it.
 
 A move that a gate refuses is shown in place: the page remembers the wanted stage (`want`) and says what is missing
 until nothing is.
@@ -6,138 +7,42 @@ until nothing is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from crm_core.access import may
+from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.automation import RobotRun
-from crm_core.automation_commands import runs_of_record
 from crm_core.company import Company
-from crm_core.deal_stages import lacks, move_deal
-from crm_core.deals import Deal, NextStep, edit_deal, facts, for_change, get_deal, history_of, pipeline_of, stage_of
-from crm_core.errors import Conflict, Incomplete, Invalid, Lack
-from crm_core.leads import LEADS, Lead
-from crm_core.leads import facts as lead_facts
-from crm_core.money import typed_money
-from crm_core.people import Person
-from crm_core.pipelines import Pipeline, PipelineStage
+from crm_core.deal_notes import add_deal_note
+from crm_core.deal_stages import move_deal, undo_closing
+from crm_core.deals import Deal, NextStep, create_deal, edit_deal, for_change, get_deal
+from crm_core.errors import Conflict, Incomplete, Invalid
 from crm_core.rights import Action
-from crm_core.tasks import Task, list_tasks, of_record
-from crm_core.timeline import TIMELINE, TimelineItem
-from crm_core.timeline_rights import is_readable
-from crm_core.users import User
-from distribution.desk import Desk
-from storage import AllOf, ReadTx, Tx
+from crm_core.task_commands import create_task
+from crm_core.tasks import Link, Task
+from storage import Tx
 from web.pages.actions import done, form_of, toast
-from web.pages.conversation import staff
-from web.pages.deal_documents import Paper, may_make, papers_of
-from web.pages.deals import people_of
+from web.pages.deal_card import deal_card, values_of
+from web.pages.deals import active, closed_note
+from web.pages.i18n import mark
 from web.pages.render import Reader, page, part, reader, wants_part
 from web.pages.typed import day_of, moment_of
 
-SHOWN = 100
-"""The newest records of the timeline."""
-FEW = 20
-PLAIN = ("title", "amount", "expected_close", "owner_id", "comment")
+PLAIN = ("title", "amount", "probability", "expected_close", "owner_id", "comment")
 """Fields of every deal that are changed in place."""
-
-
-@dataclass(frozen=True, slots=True)
-class DealCard:
-    """What the page shows."""
-
-    deal: Deal
-    pipeline: Pipeline
-    stage: PipelineStage
-    want: PipelineStage | None
-    """The stage that a gate refused, or that was asked for."""
-    missing: list[Lack]
-    """For `want`."""
-    may_change: bool
-    person: Person | None
-    lead: Lead | None
-    owner: str | None
-    users: list[User]
-    values: Mapping[str, str]
-    """What stands in the fields, by name."""
-    items: list[TimelineItem]
-    staff: Mapping[str, str]
-    tasks: list[Task]
-    documents: list[Paper]
-    may_make_documents: bool
-    runs: list[RobotRun]
-
-    @property
-    def lacking(self) -> set[str]:
-        """Names of the fields that must be filled in for `want`."""
-        return {lack.key for lack in self.missing if lack.kind == "field"}
-
-
-def deal_card(tx: ReadTx, actor: Actor, desk: Desk, deal_id: str, want: str = "") -> DealCard:
-    """`Missing` or `Forbidden` as the core says."""
-    deal = get_deal(tx, actor, deal_id)
-    way = pipeline_of(desk.company, deal)
-    target = next(
-        (each for each in way.stages if each.key == want and want != deal.stage and each.kind != "lost"), None
-    )
-    roster = desk.roster(tx).users
-    lead = tx.get(LEADS, deal.lead_id) if deal.lead_id else None
-    return DealCard(
-        deal=deal,
-        pipeline=way,
-        stage=stage_of(desk.company, deal),
-        want=target,
-        missing=lacks(tx, desk.company, deal, target) if target else [],
-        may_change=may(actor, "deal", Action.UPDATE, facts(deal)),
-        person=people_of(tx, actor, [deal]).get(deal.person_id or ""),
-        lead=lead if lead and may(actor, "lead", Action.READ, lead_facts(lead)) else None,
-        owner=next((user.name for user in roster if user.id == deal.owner_id), None),
-        users=sorted(roster, key=lambda user: user.name),
-        values=values_of(desk.company, deal),
-        items=_items(tx, actor, deal),
-        staff=staff(tx, desk),
-        tasks=_tasks(tx, actor, deal),
-        documents=papers_of(tx, actor, deal.id),
-        may_make_documents=may_make(actor),
-        runs=runs_of_record(tx, actor, "deal", deal.id, FEW, None),
-    )
-
-
-def values_of(company: Company, deal: Deal) -> dict[str, str]:
-    """The fields as the page shows them for editing."""
-    return {
-        "title": deal.title,
-        "amount": "" if deal.amount is None else typed_money(deal.amount, deal.currency),
-        "expected_close": deal.expected_close.isoformat() if deal.expected_close else "",
-        "owner_id": deal.owner_id or "",
-        "comment": deal.comment,
-    } | {rule.key: deal.fields.get(rule.key, "") for rule in company.deal_fields}
-
-
-def _items(tx: ReadTx, actor: Actor, deal: Deal) -> list[TimelineItem]:
-    """The newest records of the deal and of the lead that it was made of, oldest first."""
-    found = tx.find(TIMELINE, history_of(deal), sort="-at", limit=SHOWN)
-    return [item for item in reversed(found) if is_readable(tx, actor, item)]
-
-
-def _tasks(tx: ReadTx, actor: Actor, deal: Deal) -> list[Task]:
-    """Open ones first, of those that the reader may see."""
-    own = of_record(tx, "deal", deal.id)
-    still, done = (list_tasks(tx, actor, AllOf((own, {"open": state})), limit=FEW) for state in (True, False))
-    return [*still, *reversed(done)]
 
 
 async def deal_page(request: web.Request) -> web.Response:
     """`GET /deals/{id}`; `?want=` a stage whose gates are explained."""
     who = await reader(request)
-    return await _show(request, who, request.match_info["id"], request.query.get("want", ""))
+    return await show(request, who, request.match_info["id"], request.query.get("want", ""))
 
 
-async def _show(request: web.Request, who: Reader, deal_id: str, want: str = "") -> web.Response:
+async def show(request: web.Request, who: Reader, deal_id: str, want: str = "") -> web.Response:
+    """The page, or the card alone for a script."""
     card = await who.read(deal_card, who.actor, who.services.desk, deal_id, want)
     if wants_part(request):
         return part(request, who, "deals/card.html", card=card)
@@ -146,13 +51,32 @@ async def _show(request: web.Request, who: Reader, deal_id: str, want: str = "")
 
 async def move(request: web.Request) -> web.Response:
     """`POST /deals/{id}/move`: the card comes back, moved or with what is missing."""
-    who, deal_id = await reader(request), request.match_info["id"]
-    stage = (await form_of(request)).get("stage", "")
+    who, deal_id, form = await reader(request), request.match_info["id"], await form_of(request)
+    company, stage = who.services.desk.company, form.get("stage", "")
     try:
-        await who.write(move_deal, who.actor, who.services.desk.company, deal_id, stage)
+        deal = await who.write(move_deal, who.actor, company, deal_id, stage, pipeline=form.get("pipeline") or None)
     except Incomplete:
-        return await _show(request, who, deal_id, stage)
-    return await _show(request, who, deal_id)
+        return await show(request, who, deal_id, stage)
+    answer = await show(request, who, deal_id)
+    if note := closed_note(who, company, deal):
+        answer.headers["HX-Trigger"] = json.dumps(note)
+    return answer
+
+
+async def undo(request: web.Request) -> web.Response:
+    """`POST /deals/{id}/undo`: the closing was a slip."""
+    who, deal_id = await reader(request), request.match_info["id"]
+    await who.write(undo_closing, who.actor, who.services.desk.company, deal_id)
+    return changed(who, deal_id, mark("Сделка снова в работе"))
+
+
+def changed(who: Reader, deal_id: str, text: str = "", **words: Any) -> web.Response:
+    """Nothing but the news: the open card is loaded anew, and a dialog that asked is closed. `words` fill the text."""
+    events: dict[str, Any] = {"deal:changed": {"deal": deal_id}, "close-dialog": {}}
+    if text:
+        note = toast(who, text)
+        events["toast"] = note | {"text": note["text"] % words}
+    return done(**events)
 
 
 def edit_field(tx: Tx, actor: Actor, company: Company, deal_id: str, name: str, value: str, was: str) -> Deal:
@@ -168,6 +92,9 @@ def _change(name: str, value: str) -> dict[str, Any]:
     match name:
         case "title" | "comment" | "amount":
             return {name: value}
+        case "probability":
+            plain = value.removesuffix("%").strip()
+            return {name: int(plain) if plain.isascii() and plain.isdecimal() and len(plain) < 4 else plain or None}
         case "expected_close":
             return {name: day_of(value, name) if value else None}
         case "owner_id":
@@ -199,22 +126,22 @@ async def step_part(request: web.Request) -> web.Response:
 
 
 async def save_step(request: web.Request) -> web.Response:
-    """`POST /deals/{id}/step`: what comes next, when (on the reader's clock), and what the customer promised."""
+    """`POST /deals/{id}/step`: what comes next, when (on the reader's clock), and what the customer promised; with
+    `done` the step was taken and the next is not known yet."""
     who, deal_id, form = await reader(request), request.match_info["id"], await form_of(request)
+    company = who.services.desk.company
     try:
-        step = _step(who, form)
-        await who.write(edit_deal, who.actor, who.services.desk.company, deal_id, {"next_step": step})
+        step = None if form.get("done") else _step(who, form)
+        await who.write(edit_deal, who.actor, company, deal_id, {"next_step": step})
     except Invalid as error:
         deal = await who.read(get_deal, who.actor, deal_id)
         return part(request, who, "deals/step.html", deal=deal, given=form, errors=error.fields)
-    note = toast(who, "Следующий шаг сохранён")
-    return done(**{"deal:changed": {"deal": deal_id}, "close-dialog": {}, "toast": note})
+    return changed(who, deal_id, mark("Следующий шаг сохранён") if step else mark("Шаг сделан: назначьте следующий"))
 
 
 def _step(who: Reader, form: Mapping[str, str]) -> NextStep:
-    text, wrong = form.get("text", "").strip(), {}
-    if not text:
-        wrong["text"] = "Назовите следующий шаг"
+    text = form.get("text", "").strip()
+    wrong = {} if text else {"text": "Назовите следующий шаг"}
     try:
         at = moment_of(who, form.get("at", ""), "at")
     except Invalid as error:
@@ -222,3 +149,55 @@ def _step(who: Reader, form: Mapping[str, str]) -> NextStep:
     if wrong:
         raise Invalid(wrong)
     return NextStep(text=text, at=at, commitment=form.get("commitment", "").strip())
+
+
+async def note(request: web.Request) -> web.Response:
+    """`POST /deals/{id}/note`: for colleagues; the card comes back with it."""
+    who, deal_id = await reader(request), request.match_info["id"]
+    text = (await form_of(request)).get("text", "").replace("\r\n", "\n")
+    await who.write(add_deal_note, who.actor, deal_id, text)
+    return await show(request, who, deal_id)
+
+
+async def task_part(request: web.Request) -> web.Response:
+    """`GET /deals/{id}/task`: a new task about this deal, for the dialog."""
+    who = await reader(request)
+    check(who.actor, "task", Action.CREATE)
+    return await _task_form(request, who, {}, {})
+
+
+async def _task_form(
+    request: web.Request, who: Reader, given: Mapping[str, str], errors: Mapping[str, str]
+) -> web.Response:
+    deal = await who.read(get_deal, who.actor, request.match_info["id"])
+    users = await who.read(active, who.services.desk)
+    return part(request, who, "deals/task.html", deal=deal, users=users, given=given, errors=errors, reader=who.user)
+
+
+async def add_task(request: web.Request) -> web.Response:
+    """`POST /deals/{id}/task`; the deadline is on the reader's clock."""
+    who, deal_id, form = await reader(request), request.match_info["id"], await form_of(request)
+    try:
+        deadline = moment_of(who, text, "deadline") if (text := form.get("deadline", "").strip()) else None
+        task = await who.write(_add_task, who.actor, who.services.desk.company, deal_id, form, deadline)
+    except Invalid as error:
+        return await _task_form(request, who, form, error.fields)
+    return changed(who, deal_id, mark("Поставлена задача № %(number)s"), number=task.number)
+
+
+def _add_task(tx: Tx, actor: Actor, company: Company, deal_id: str, form: Mapping[str, str], deadline: Any) -> Task:
+    get_deal(tx, actor, deal_id)
+    return create_task(
+        tx, actor, title=form.get("title", ""), description=form.get("description", "").replace("\r\n", "\n"),
+        responsible_id=form.get("responsible_id") or None, group=form.get("group") or None, deadline=deadline,
+        links=(Link("deal", deal_id),), company=company,
+    )  # fmt: skip
+
+
+async def follow(request: web.Request) -> web.Response:
+    """`POST /deals/{id}/follow`: a deal of another pipeline for the same customer, and on to its page."""
+    who, deal_id = await reader(request), request.match_info["id"]
+    pipeline = (await form_of(request)).get("pipeline", "")
+    company = who.services.desk.company
+    deal = await who.write(create_deal, who.actor, company, pipeline, {"origin_id": deal_id})
+    return web.Response(status=204, headers={"HX-Redirect": f"/deals/{deal.id}"})

@@ -11,7 +11,7 @@ from typing import Any
 import phonenumbers
 from babel.dates import format_date
 
-from crm_core.money import CURRENCIES, RUB, Money, show_money
+from crm_core.money import CURRENCIES, RUB, Money, show_money, show_number
 from web.pages.i18n import _, ngettext
 from web.pages.look import look
 
@@ -156,6 +156,12 @@ def sum_of(amount: Decimal | None, currency: str = RUB) -> str:
     return money(None if amount is None else Money(amount, currency))
 
 
+def quantity(value: Decimal) -> str:
+    """`2,5`, for English readers `2.5`."""
+    text = show_number(value)
+    return text if look().locale == "ru" else text.replace(",", ".")
+
+
 def initials(name: str | None) -> str:
     """At most two letters for an avatar."""
     words = [word for word in (name or "").replace("«", "").split() if word[0].isalpha()]
@@ -182,5 +188,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "thousands": thousands,
     "phone": phone, "clock": clock, "moment": moment, "short": short, "day": day, "span": span, "talk": talk,
     "ago": ago, "until": until, "is_past": is_past, "size": size, "money": money, "sum_of": sum_of,
-    "initials": initials, "hue": hue,
+    "quantity": quantity, "initials": initials, "hue": hue,
 }  # fmt: skip

@@ -18,7 +18,7 @@ from crm_core.company import Company
 from crm_core.contacts import create_person
 from crm_core.dates import DateError, parse_day, parse_moment
 from crm_core.deal_approvals import approve, ask, refuse, withdraw
-from crm_core.deal_forecast import forecast
+from crm_core.deal_forecast import forecast, forecast_of
 from crm_core.deal_notes import add_deal_note
 from crm_core.deal_stages import lacks, move_deal, set_stage, undo_closing
 from crm_core.deals import DEALS, Deal, NextStep, Party, create_deal, customer_of, edit_deal, get_deal, parties_of
@@ -154,6 +154,8 @@ async def test_money_of_another_currency_is_no_roubles(store: Store) -> None:
     sums = [(each.currency, each.amount, each.weighted) for each in columns["new"].sums]
     assert sums == [("RUB", 100, 10), ("EUR", 50, 5)]
     assert (columns["new"].number, columns["won"].roubles.amount) == (2, 0)
+    every = await store.read(lambda tx: tx.find(DEALS))
+    assert forecast_of(COMPANY, "service", every) == list(columns.values())
     person = await store.read(lambda tx: tx.require(PEOPLE, ivan))
     assert (person.won_count, person.won_sum) == (1, 0)
 

@@ -1,6 +1,7 @@
 // Every page of a signed-in reader: puts the parts together. Nothing here keeps state that the server does not know.
 
 import { play, startAlerts } from "./alerts.js";
+import { startBoard } from "./board.js";
 import { startCalls } from "./calls.js";
 import { startComposer } from "./composer.js";
 import { startCustomers } from "./customers.js";
@@ -20,6 +21,7 @@ startComposer();
 startWorkplace();
 startDeals();
 startCustomers();
+startBoard();
 
 document.body.addEventListener("live:notification", () => play("message"));
 document.body.addEventListener("live:notification", trigger("bell:changed"));

@@ -44,3 +44,19 @@ export function calmly(fn, pause = 150) {
     timer = setTimeout(() => fn(...args), pause);
   };
 }
+
+// Loads a card anew by its event, but never under the hands of somebody who types in it: then when he leaves the field.
+export function careful(id, event) {
+  const typing = () => document.querySelector(`#${id} :is(input, textarea, select):focus`);
+  const changed = calmly(() => {
+    const busy = typing();
+    if (busy) busy.addEventListener("blur", changed, { once: true });
+    else window.htmx.trigger(document.body, event);
+  });
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.target.id !== id || detail.requestConfig.elt !== detail.target || !typing()) return;
+    detail.shouldSwap = false; // he began while the answer was on its way
+    changed();
+  });
+  return changed;
+}

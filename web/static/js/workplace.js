@@ -2,7 +2,7 @@
 
 import { badge, notify, play } from "./alerts.js";
 import { restore, show } from "./composer.js";
-import { calmly } from "./live.js";
+import { calmly, careful } from "./live.js";
 import { texts } from "./texts.js";
 
 const me = document.body.dataset.user;
@@ -15,11 +15,7 @@ const trigger = (name) => window.htmx.trigger(document.body, name);
 const openLead = () => document.querySelector(".talk")?.dataset.lead;
 const queueChanged = calmly(() => trigger("queue:changed"));
 const headChanged = calmly(() => trigger("lead:refresh"));
-const cardChanged = calmly(() => {
-  const busy = document.querySelector("#card :is(input, textarea, select):focus");
-  if (busy) busy.addEventListener("blur", cardChanged, { once: true });
-  else trigger("card:refresh");
-});
+const cardChanged = careful("card", "card:refresh");
 const composerChanged = calmly(() => {
   if (!document.querySelector("#composer textarea:focus")) trigger("composer:refresh");
 });
