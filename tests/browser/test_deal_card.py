@@ -10,11 +10,11 @@ from playwright.async_api import Route, expect
 
 from crm_core.actor import SYSTEM
 from crm_core.companies import create_company
+from crm_core.contacts import create_person
 from crm_core.deals import DEALS, Deal, edit_deal
 from crm_core.money import parse_money
 from crm_core.products import create_product
 from crm_core.users import USERS
-from router.person import create_person
 from tests.browser.conftest import Sit
 from tests.browser.office import PHONE, SMALL_PHONE, Office
 from tests.browser.test_deals import a_deal, at_work

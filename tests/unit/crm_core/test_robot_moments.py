@@ -62,9 +62,9 @@ async def test_a_robot_that_makes_itself_due_is_stopped_with_a_word(robots: Robo
 
 
 async def test_a_date_out_of_reach_stops_no_other_robot_and_stands_in_the_log_once(robots: Robots) -> None:
-    await robots.keep(automation("time", comment("Пора"), field="delivery_date", offset="5d", working=True))
+    await robots.keep(automation("time", comment("Пора"), field="delivery_date", offset="3000d", working=True))
     await robots.keep(automation("field", comment("Поле изменилось"), field="title"))
-    deal = await robots.deal(fields={"delivery_date": "2199-12-31"})
+    deal = await robots.deal(fields={"delivery_date": "2198-12-31"})
     for title in ("Новое", "Новейшее"):
         deal = await robots.edit(deal, title=title)
     runs = await robots.runs(deal)

@@ -212,7 +212,7 @@ async def test_kinds_of_stages_with_deals_and_types_of_fields_stay(hub: Hub) -> 
             lambda stages: [{**each, "kind": "open"} if each["key"] == "price" else each for each in stages]
         )
     with pytest.raises(Invalid) as refusal:
-        await hub.change("deal_fields", "delivery_date", {"type": "text"})
+        await hub.change("deal_fields", "prepaid_at", {"type": "text"})
     assert refusal.value.fields.keys() == {"value.type"}
     await hub.change("deal_fields", "variants", {"type": "text"})
     await hub.save("deal_fields", "n1", {"title": "Число", "type": "money"})
