@@ -82,7 +82,7 @@ async def test_lead_becomes_a_deal_that_passes_its_gate_once_the_field_is_filled
     await page.locator("#dialog").get_by_role("button", name="Создать").click()
     await expect(page.locator("#dialog")).to_contain_text("Документу не хватает")
     await page.get_by_label("Шаблон").select_option("offer-equipment")
-    await page.get_by_label("Оставить пустые места").check()
+    await page.get_by_label("Всё равно создать").check()
     await page.locator("#dialog").get_by_role("button", name="Создать").click()
     await page.get_by_role("button", name="Перевести").click()
     await expect(page.locator(f"{STEPS} [aria-current=step]")).to_have_text("Договор и счёт")
