@@ -6,10 +6,12 @@ are kept out by whoever logs: ids, rules and counts only.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
@@ -57,24 +59,42 @@ def _rendering() -> list[structlog.typing.Processor]:
 def _factory() -> Callable[..., structlog.typing.WrappedLogger]:
     if sys.stderr.isatty():
         return structlog.PrintLoggerFactory(sys.stderr)
-    return structlog.BytesLoggerFactory(cast(BinaryIO, _Forgiving(sys.stderr.buffer)))
+    return structlog.BytesLoggerFactory(cast(BinaryIO, Stream(sys.stderr.buffer)))
 
 
 def _json(event: object, **options: object) -> bytes:
     return msgspec.json.encode(event, enc_hook=repr)
 
 
-class _Forgiving:
-    """A stream whose failures stay its own: a full disk under the log must not stop the work that is being logged."""
+class Stream:
+    """A stream whose failures stay its own: a full disk under the log must not stop the work that is being logged. What
+    is logged in one turn of the event loop is written in one piece at its end."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._lines: list[bytes] = []
+        self._lock = threading.Lock()
+        self._is_due = False
 
     def write(self, text: bytes) -> int:
-        with contextlib.suppress(OSError):
-            return self._stream.write(text)
-        return 0
+        with self._lock:
+            self._lines.append(text)
+        return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write_out()
+            return
+        if not self._is_due:
+            self._is_due = True
+            loop.call_soon(self._write_out)
+
+    def _write_out(self) -> None:
+        with self._lock:
+            self._is_due = False
+            text, self._lines = b"".join(self._lines), []
+            with contextlib.suppress(OSError):
+                self._stream.write(text)
+                self._stream.flush()

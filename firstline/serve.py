@@ -13,7 +13,7 @@ from firstline.logs import configure_logs
 from firstline.settings import Settings
 from firstline.wiring import ROLES, start_hub
 
-SWITCH_INTERVAL = 0.001
+SWITCH_INTERVAL = 0.002
 """Seconds between switches of Python threads: short, so that the writer thread never waits long for a busy loop."""
 
 COLLECT_AFTER = (20_000, 20, 100)

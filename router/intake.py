@@ -1,8 +1,8 @@
 """The only door: what `accept` returned is durable, and only then may the channel be told so.
 
-Who comes in one turn of the event loop goes to the store in one piece: one journey to the writer and back, instead of
-one each. When a piece cannot be written because of somebody in it, everybody in it is written alone, so one bad contact
-hurts nobody else.
+Who comes in one turn of the event loop goes to the store in one piece, and so does who comes while some pieces are on
+their way: one journey to the writer and back, instead of one each. When a piece cannot be written because of somebody
+in it, everybody in it is written alone, so one bad contact hurts nobody else.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from storage import Store, StoreUnavailable
 
 MOST = 64
 """Callers in one piece: the first of a crowd is answered before the last is written."""
+UNDERWAY = 3
+"""Pieces on their way to the store; who comes meanwhile waits for company instead of a journey of his own."""
 
 
 class _Caller(NamedTuple):
@@ -37,18 +39,22 @@ class Intake:
         """Durable when it returns. Raises `StoreUnavailable` when the store cannot write: acknowledge nothing."""
         loop = asyncio.get_running_loop()
         receipts: asyncio.Future[Sequence[Receipt]] = loop.create_future()
-        if not self._callers:
+        if not self._callers and len(self._writing) < UNDERWAY:
             loop.call_soon(self._send)
         self._callers.append(_Caller(inbounds, cursor, receipts))
         return await receipts
 
     def _send(self) -> None:
-        """Everybody who came in this turn, in their order."""
-        callers, self._callers = self._callers, []
-        for start in range(0, len(callers), MOST):
-            task = asyncio.create_task(self._write(callers[start : start + MOST]))
+        """Everybody who waits, in their order, as far as the store is free."""
+        while self._callers and len(self._writing) < UNDERWAY:
+            callers, self._callers = self._callers[:MOST], self._callers[MOST:]
+            task = asyncio.create_task(self._write(callers))
             self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+            task.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        self._send()
 
     async def _write(self, callers: list[_Caller]) -> None:
         try:

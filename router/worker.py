@@ -19,9 +19,9 @@ from storage import ReadTx, Store, StoreUnavailable
 
 log = structlog.get_logger("router")
 
-BATCH = 64
+BATCH = 120
 """Records claimed at once."""
-PIECE = 16
+PIECE = 20
 """Records handled in one transaction as long as nothing goes wrong. A contact that arrives meanwhile waits behind one
 or two of these for its commit."""
 LOOK_EVERY = 2.0

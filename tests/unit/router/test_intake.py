@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from connectors.contract import CallDirection, CallFacts, CallPhase, Inbound, InboundKind
 from firstline.schema import SCHEMA
-from router.intake import MOST, Intake
+from router.intake import MOST, UNDERWAY, Intake
 from router.journal import JOURNAL, TOLD_AGAIN, JournalRecord, claim
 from storage import IdSource, InvalidValue, Store, StoreUnavailable, Tx, open_store
 from workhours import ManualClock
@@ -52,6 +53,31 @@ async def test_a_crowd_is_durable_and_handled_in_the_order_of_arrival(store: Sto
     answers = await asyncio.gather(*(intake.accept(each) for each in crowd))
     assert [receipts[0].id for receipts in answers] == [each.id for each in crowd]
     assert await store.write(claim, MOST) == [each.id for each in crowd]
+
+
+async def test_who_comes_while_the_store_is_busy_goes_together(store: Store) -> None:
+    """Nobody is forgotten when nothing else comes, each gets his own receipt, and the commits are few."""
+    intake, entered, leave = Intake(store), threading.Event(), threading.Event()
+
+    def busy(tx: Tx) -> None:
+        entered.set()
+        assert leave.wait(10)
+
+    blocking = asyncio.create_task(store.write(busy))
+    assert await asyncio.to_thread(entered.wait, 10)
+    commits: list[frozenset[str]] = []
+    store.listen(commits.append)
+    waiting = []
+    for number in range(3 * MOST):
+        waiting.append(asyncio.create_task(intake.accept(form(str(number)))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    leave.set()
+    await blocking
+    receipts = await asyncio.gather(*waiting)
+    assert [each[0].id for each in receipts] == [form(str(number)).id for number in range(3 * MOST)]
+    assert await store.read(lambda tx: tx.count(JOURNAL)) == 3 * MOST
+    assert len([each for each in commits if "journal" in each]) <= 2 * UNDERWAY
 
 
 async def test_a_double_click_in_one_crowd_is_told_apart(store: Store) -> None:
