@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -38,6 +38,8 @@ from storage import Store, StoreUnavailable
 log = structlog.get_logger("connectors")
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+STOP_AGAIN = 5.0
+"""Seconds for a task to end in."""
 """Seconds between restarts; doubled each time, forgotten after `STEADY` seconds of running."""
 STEADY = 60.0
 _STORE_AWAY = "хранилище не принимает запись (нет места на диске?)"
@@ -91,6 +93,17 @@ class Context:
         if self._supervisor.exchanges is None:
             raise Refused("Обмен с учётной системой здесь не поддержан")
         return self._supervisor.exchanges(self._health.name)
+
+
+async def end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel them and wait. Libraries may lose a cancellation that comes together with an answer: a task that goes on
+    is told again."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=STOP_AGAIN)
+    await asyncio.gather(*tasks, return_exceptions=True)  # nobody else asks for their errors
 
 
 class Supervisor:
@@ -162,10 +175,7 @@ class Supervisor:
         await asyncio.gather(*(self._stop(name) for name in list(self._tasks)))
 
     async def _stop(self, name: str) -> None:
-        tasks = self._tasks.pop(name, [])
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks.pop(name, []))
 
     async def _keep_running(self, connector: Connector, health: Health) -> None:
         pause = FIRST_PAUSE

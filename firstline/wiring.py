@@ -21,7 +21,7 @@ from aiohttp import web
 
 from connectors.contract import Connector, OpenState
 from connectors.registry import REGISTRY
-from connectors.supervisor import Supervisor
+from connectors.supervisor import Supervisor, end
 from crm_core.changes import prune
 from crm_core.company import Company
 from crm_core.errors import Invalid
@@ -129,7 +129,7 @@ async def start_hub(
         router, clockwork = Router(store, desk), Clockwork(store, handlers(desk))
         if "router" in roles:
             for job in (router.run, clockwork.run, watch.run, *make_jobs(store, settings, desk)):
-                stack.push_async_callback(_stop, asyncio.create_task(_forever(job)))
+                stack.push_async_callback(end, [asyncio.create_task(_forever(job))])
         listening = _listen(settings.server.host, settings.server.port)
         stack.callback(listening.close)
         settings = settings.at(None, listening.getsockname()[1])
@@ -227,11 +227,6 @@ async def _forever(job: Callable[[], Awaitable[None]]) -> None:
         except Exception:
             log.exception("background job failed")
         await asyncio.sleep(RESTART_AFTER)
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _prune(store: Store) -> None:

@@ -21,7 +21,7 @@ from connectors.contract import (
     OpenState,
 )
 from connectors.health import Health
-from connectors.supervisor import Supervisor
+from connectors.supervisor import Supervisor, end
 from firstline.schema import SCHEMA
 from router.intake import Intake
 from storage import IdSource, Store, open_store
@@ -188,3 +188,23 @@ def test_the_rate_counts_the_last_minutes_only() -> None:
     one.received_at(START + timedelta(minutes=20), 5)
     assert (one.received, one.rate(START + timedelta(minutes=20))) == (20, 1.0)
     assert one.rate(START + timedelta(hours=2)) == 0
+
+
+async def test_a_task_that_loses_its_cancellation_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.supervisor.STOP_AGAIN", 0.05)
+    lost = 0
+
+    async def work() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost += 1
+                if lost == 2:
+                    raise
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(end([task]), 10)
+    assert (task.cancelled(), lost) == (True, 2)
