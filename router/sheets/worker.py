@@ -41,8 +41,8 @@ from storage import In, ReadTx, Store, StoreUnavailable, Tx
 
 log = structlog.get_logger("imports")
 
-PIECE = 100
-"""Rows in one transaction."""
+PIECE = 25
+"""Rows in one transaction: a contact that comes meanwhile waits no longer than these take."""
 LONGEST_PAUSE = 1.0
 LOOK_EVERY = 2.0
 """Seconds between looks when there is no news."""
