@@ -10,7 +10,7 @@ from crm_core.actor import SYSTEM
 from crm_core.automation import robot
 from crm_core.companies import find_company
 from crm_core.company import Company
-from crm_core.deals import DEALS, Deal, edit_deal
+from crm_core.deals import DEALS, Deal, edit_deal, stage_of
 from crm_core.errors import Invalid
 from crm_core.lines import Line, line_sum
 from crm_core.money import to_kopecks
@@ -44,14 +44,14 @@ def collect(
     tx: Tx, company: Company, connector: str, stages: Group[str], since: datetime | None
 ) -> tuple[datetime | None, bool]:
     """Queue the orders of the deals that changed since that moment, a piece of them: those at one of these stages
-    (`pipeline/stage`), or withdraw what 1C has not fetched of those that left. Until when it has looked, and whether
-    there is more. A deal that makes no order (nobody to sell to, nothing to sell) is passed over until it changes."""
+    (`pipeline/stage`), or withdraw what 1C has not fetched of those that were lost. Until when it has looked, and
+    whether there is more. A deal without a customer or without anything to sell is passed over until it changes."""
     where: Filter = {} if since is None else {"updated_at": Gte(since)}
     deals = tx.find(DEALS, where, sort="updated_at", limit=PIECE)
     for deal in deals:
         if f"{deal.pipeline}/{deal.stage}" in stages:
             _queue(tx, company, connector, deal)
-        elif not deal.open:
+        elif stage_of(company, deal).kind == "lost":
             withdraw_order(tx, connector, order_number(deal))
     last = deals[-1].updated_at if deals else since
     return last, len(deals) == PIECE and last != since
