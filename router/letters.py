@@ -23,9 +23,10 @@ from crm_core.documents.words import date_text
 from crm_core.errors import Invalid
 from crm_core.people import find_person
 from crm_core.rights import Action
-from crm_core.timeline import File, ItemKind, TimelineItem, add
+from crm_core.timeline import add
 from crm_core.users import USERS
 from distribution.desk import Desk
+from router.outgoing import sent_item
 from storage import ReadTx, Tx
 
 MAX_TEXT = 50_000
@@ -120,7 +121,9 @@ def send_document(
     changed = begin_sending(tx, actor, document_id, outbound.id, to, format)
     enqueue(tx, outbound)
     deal = tx.get(DEALS, document.deal_id) if document.deal_id else None
-    add(tx, _item(tx, actor, document, info, outbound), owners=(deal.owner_id if deal else None, actor.id))
+    links = {name: getattr(document, name) for name in ("lead_id", "deal_id", "person_id")}
+    item = sent_item(tx, actor, info, outbound, data={"document_id": document.id}, **links)
+    add(tx, item, owners=(deal.owner_id if deal else None, actor.id))
     if deal is not None:
         tx.update(DEALS, deal, last_activity_at=tx.now)
     return changed
@@ -156,26 +159,3 @@ def _mailbox(desk: Desk, wanted: str | None) -> ConnectorInfo | str:
     names = ", ".join(info.name for info in able)
     found = next((info for info in able if info.name == wanted), None)
     return found or f"Через «{wanted}» письмо не отправить; можно: {names}"
-
-
-def _item(tx: Tx, actor: Actor, document: Document, info: ConnectorInfo, outbound: Outbound) -> TimelineItem:
-    return TimelineItem(
-        id=tx.new_id("tl_"),
-        kind=ItemKind.MAIL,
-        at=tx.now,
-        lead_id=document.lead_id,
-        deal_id=document.deal_id,
-        person_id=document.person_id,
-        channel=info.channel,
-        connector=info.name,
-        direction="out",
-        author_id=actor.id,
-        author=actor.name,
-        text=outbound.text,
-        subject=outbound.subject,
-        attachments=tuple(File(id=a.blob, name=a.name, type=a.type, size=a.size) for a in outbound.attachments),
-        state="queued",
-        outbound_id=outbound.id,
-        address=outbound.recipient,
-        data={"document_id": document.id},
-    )

@@ -53,7 +53,8 @@ def reply(
     theme = subject or (last.subject if last else None) or desk.company.texts.reply_subject
     outbound = _outbound(tx, actor, lead, info, last, address, text, attachments, theme)
     enqueue(tx, outbound, lead.id)
-    item = add(tx, _item(tx, actor, lead, info, outbound), owners=(lead.owner_id,))
+    item = sent_item(tx, actor, info, outbound, lead_id=lead.id, person_id=lead.person_id)
+    add(tx, item, owners=(lead.owner_id,))
     tx.update(LEADS, responded(tx, lead, tx.now), last_activity_at=tx.now)
     callbacks.close_callbacks(tx, lead.id, f"Клиенту написали: {actor.name}", actor.id)
     record(tx, actor, "lead", lead.id, "replied", {"connector": (None, info.name)})
@@ -111,25 +112,26 @@ def _outbound(
     )
 
 
-def _item(tx: Tx, actor: Actor, lead: Lead, info: ConnectorInfo, outbound: Outbound) -> TimelineItem:
+def sent_item(tx: Tx, actor: Actor, info: ConnectorInfo, outbound: Outbound, **links: Any) -> TimelineItem:
+    """What stands on the timeline of a message on its way out; `links` say whose."""
+    is_letter = info.channel == "email"
     return TimelineItem(
         id=tx.new_id("tl_"),
-        kind=ItemKind.MAIL if info.channel == "email" else ItemKind.MESSAGE,
+        kind=ItemKind.MAIL if is_letter else ItemKind.MESSAGE,
         at=tx.now,
-        lead_id=lead.id,
-        person_id=lead.person_id,
         channel=info.channel,
         connector=info.name,
         direction="out",
         author_id=actor.id,
         author=actor.name,
         text=outbound.text,
-        subject=outbound.subject if info.channel == "email" else None,
+        subject=outbound.subject if is_letter else None,
         attachments=tuple(File(id=a.blob, name=a.name, type=a.type, size=a.size) for a in outbound.attachments),
         state="queued",
         outbound_id=outbound.id,
         conversation=outbound.conversation,
         address=outbound.recipient,
+        **links,
     )
 
 

@@ -16,10 +16,10 @@ from crm_core.deals import Deal
 from crm_core.errors import CoreError, Invalid
 from crm_core.robot_actions import Action, Doing, Record
 from crm_core.robots import Preview
-from crm_core.timeline import TIMELINE, ItemKind, TimelineItem, add
+from crm_core.timeline import TIMELINE, TimelineItem, add
 from distribution.desk import Desk
 from router.hours import NO_REPLY
-from router.outgoing import MAX_TEXT, address_of, way_to
+from router.outgoing import MAX_TEXT, address_of, sent_item, way_to
 from storage import Gt, ReadTx
 
 ACTION = "send_message"
@@ -61,7 +61,9 @@ def send_message(desk: Desk, doing: Doing) -> str:
         created_at=doing.tx.now,
     )
     enqueue(doing.tx, outbound, doing.record.id if doing.entity == "lead" else None)
-    add(doing.tx, _item(doing, info, outbound), owners=(doing.record.owner_id,))
+    links = {f"{doing.entity}_id": doing.record.id, "person_id": doing.record.person_id}
+    item = sent_item(doing.tx, doing.actor, info, outbound, automatic=True, **links)
+    add(doing.tx, item, owners=(doing.record.owner_id,))
     note(doing.tx, doing.actor, doing.entity, doing.record.id, "replied", {"connector": (None, info.name)})
     return f"клиенту написано через «{info.title}»"
 
@@ -88,28 +90,6 @@ def _subject(desk: Desk, last: TimelineItem | None) -> str:
     if not answered:
         return desk.company.texts.reply_subject
     return answered if answered.lower().startswith("re:") else f"Re: {answered}"
-
-
-def _item(doing: Doing, info: ConnectorInfo, outbound: Outbound) -> TimelineItem:
-    return TimelineItem(
-        id=doing.tx.new_id("tl_"),
-        kind=ItemKind.MAIL if info.channel == "email" else ItemKind.MESSAGE,
-        at=doing.tx.now,
-        lead_id=doing.record.id if doing.entity == "lead" else None,
-        deal_id=doing.record.id if doing.entity == "deal" else None,
-        person_id=doing.record.person_id,
-        channel=info.channel,
-        connector=info.name,
-        direction="out",
-        author=doing.actor.name,
-        text=outbound.text,
-        subject=outbound.subject if info.channel == "email" else None,
-        state="queued",
-        outbound_id=outbound.id,
-        conversation=outbound.conversation,
-        address=outbound.recipient,
-        automatic=True,
-    )
 
 
 def _preview(tx: ReadTx, desk: Desk, record: Record, params: Mapping[str, str]) -> str:

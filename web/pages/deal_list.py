@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
 from crm_core.access import check
 from crm_core.actor import Actor
-from crm_core.deals import DEALS, Deal, list_deals
-from crm_core.people import Person
+from crm_core.deals import DEALS, list_deals
 from crm_core.rights import Action
 from distribution.desk import Desk
 from storage import ReadTx
 from web.pages.deals import MOST, active, filters_of, kept, owned, people_of, searched
-from web.pages.i18n import mark
+from web.pages.lists import PAGE, SORTS, Rows
 from web.pages.pipelines import creatable
 from web.pages.render import page, part, reader, wants_part
-
-PAGE = 50
-SORTS = (
-    ("-created_at", mark("Сначала новые")),
-    ("created_at", mark("Сначала старые")),
-    ("-updated_at", mark("Недавно изменённые")),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """One stretch of the list."""
-
-    items: list[Deal]
-    next: str | None
-    people: Mapping[str, Person]
-    users: Mapping[str, str]
 
 
 def rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str]) -> Rows:
@@ -54,7 +35,8 @@ def rows(tx: ReadTx, actor: Actor, desk: Desk, query: Mapping[str, str]) -> Rows
         found = list_deals(tx, actor, where, sort=sort, limit=PAGE + 1, after=query.get("after"))
         items = found[:PAGE]
         cursor = tx.cursor_after(DEALS, items[-1], sort) if len(found) > PAGE else None
-    return Rows(items, cursor, people_of(tx, actor, items), {user.id: user.name for user in desk.roster(tx).users})
+    users = {user.id: user.name for user in desk.roster(tx).users}
+    return Rows(items, cursor, people_of(tx, actor, items), users=users)
 
 
 async def list_page(request: web.Request) -> web.Response:
